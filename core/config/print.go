@@ -1,0 +1,149 @@
+package config
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"reflect"
+	"regexp"
+	"strings"
+	"unicode/utf8"
+)
+
+// Value is one key with its effective value, masked where it holds a password.
+type Value struct {
+	Key    string `json:"key"`
+	Value  any    `json:"value"` // string, int, bool or []string
+	Origin string `json:"origin"`
+}
+
+// Values gives all keys in the order of the sample file.
+func (l *Loaded) Values() []Value {
+	var out []Value
+	for _, f := range newSchema() {
+		if f.section {
+			continue
+		}
+		out = append(out, Value{Key: f.key, Value: shown(f.in(&l.Config)), Origin: l.Origin(f.key).String()})
+	}
+	return out
+}
+
+// Show writes the effective values as YAML, passwords masked; with origins,
+// each line ends in a comment that says where the value comes from.
+func (l *Loaded) Show(w io.Writer, withOrigin bool) error {
+	out := bufio.NewWriter(w)
+	for _, f := range newSchema() {
+		line := indent(f) + f.name + ":"
+		if !f.section {
+			line += " " + yamlText(shown(f.in(&l.Config)))
+			if withOrigin {
+				line = fmt.Sprintf("%-44s # %s", line, l.Origin(f.key))
+			}
+		}
+		fmt.Fprintln(out, line)
+	}
+	return out.Flush()
+}
+
+// Sample writes a file with all keys, their defaults and what they mean. The
+// keys are commented out, so that a listener in an untouched sample does not
+// count as set by hand, and a later version may improve its defaults.
+func Sample(w io.Writer) error {
+	out := bufio.NewWriter(w)
+	fmt.Fprint(out, `# Configuration of takhost. Every key is shown with its default; remove the
+# mark before a key to change it. The environment beats this file (for example
+# `+EnvPrefix+`LISTEN_TCP), and --set key=value beats both.
+# Times are written as 4ms, 30s, 12h, 30d, sizes as 10GB (decimal) or 8MiB
+# (binary).
+`)
+	def := Default()
+	for _, f := range newSchema() {
+		if f.section || f.parent == "" {
+			fmt.Fprintln(out)
+		}
+		pad := indent(f)
+		for _, line := range wrap(f.doc, 78-len(pad)-2) {
+			fmt.Fprintln(out, pad+"# "+line)
+		}
+		if f.section {
+			fmt.Fprintln(out, f.name+":")
+		} else {
+			fmt.Fprintln(out, pad+"#"+f.name+": "+yamlText(shown(f.in(&def))))
+		}
+	}
+	return out.Flush()
+}
+
+func indent(f field) string {
+	if f.parent == "" {
+		return ""
+	}
+	return strings.Repeat("  ", 1+strings.Count(f.parent, "."))
+}
+
+// shown gives the printable form of a leaf.
+func shown(v reflect.Value) any {
+	if s, ok := v.Interface().(fmt.Stringer); ok {
+		return s.String()
+	}
+	switch v.Kind() {
+	case reflect.String:
+		return v.String()
+	case reflect.Int:
+		return int(v.Int())
+	case reflect.Bool:
+		return v.Bool()
+	default:
+		return append([]string{}, v.Interface().([]string)...)
+	}
+}
+
+// plainYAML matches texts that mean themselves without quotes: words, paths,
+// spans, sizes, addresses.
+var plainYAML = regexp.MustCompile(`^([A-Za-z/][A-Za-z0-9_./-]*|([0-9]+[A-Za-z]+)+|[0-9.]+:[0-9]+|postgres(ql)?://[A-Za-z0-9_.:/@%?=&+-]+[A-Za-z0-9/])$`)
+
+func yamlText(v any) string {
+	switch v := v.(type) {
+	case string:
+		switch strings.ToLower(v) {
+		case "0":
+			return v
+		case "y", "n", "yes", "no", "on", "off", "true", "false", "null":
+			return quoteYAML(v)
+		}
+		if plainYAML.MatchString(v) {
+			return v
+		}
+		return quoteYAML(v)
+	case []string:
+		items := make([]string, len(v))
+		for i, s := range v {
+			items[i] = quoteYAML(s)
+		}
+		return "[" + strings.Join(items, ", ") + "]"
+	default:
+		return fmt.Sprint(v)
+	}
+}
+
+// quoteYAML writes a double-quoted text. YAML knows all escapes of %q.
+func quoteYAML(s string) string { return fmt.Sprintf("%q", s) }
+
+func wrap(text string, width int) []string {
+	var lines []string
+	line := ""
+	for word := range strings.FieldsSeq(text) {
+		if line != "" && utf8.RuneCountInString(line)+1+utf8.RuneCountInString(word) > width {
+			lines, line = append(lines, line), ""
+		}
+		if line != "" {
+			line += " "
+		}
+		line += word
+	}
+	if line != "" {
+		lines = append(lines, line)
+	}
+	return lines
+}
