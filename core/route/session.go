@@ -1,0 +1,155 @@
+package route
+
+import (
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"github.com/takhost/takhost/hostapi"
+)
+
+// Who says what the core knows of a connection before it says anything.
+type Who struct {
+	Conn uint64 // number of the connection, unique for the life of the process
+	User string // user name; empty for an anonymous one
+	In   hostapi.SetID
+	Out  hostapi.SetID
+	Addr string // remote address, for lists and logs
+
+	// Feed marks a connection whose events are other people's, as in a replay:
+	// no event of it makes it a client with a position of its own.
+	Feed bool
+}
+
+// Session is one connection as the router sees it.
+type Session struct {
+	r     *Router
+	rcv   Receiver
+	who   Who // In and Out change under r.mu
+	since time.Time
+	index int // in r.sessions; under r.mu
+
+	client *client // set once under r.mu, by the publishing goroutine; nil before the first position
+
+	filter    atomic.Pointer[boxFilter]
+	stats     atomic.Pointer[map[string]string]
+	incognito atomic.Bool
+	delivered atomic.Uint64
+	published atomic.Uint64
+}
+
+// Join makes a session that receives from now on. The latest positions of the
+// others have been handed to rcv when it returns.
+func (r *Router) Join(rcv Receiver, who Who) *Session {
+	s := &Session{r: r, rcv: rcv, who: who, since: r.opt.Now()}
+	r.mu.Lock()
+	rcv.Replay(r.visiblePresence(s))
+	s.index = len(r.sessions)
+	r.sessions = append(r.sessions, s)
+	r.byUser[who.User] = append(r.byUser[who.User], s)
+	r.mu.Unlock()
+	r.flush()
+	return s
+}
+
+// Leave takes the session out. When it was the last one of its client, those
+// who could see that client are told (t-x-d-d, spec/tak-streaming.md 10).
+func (s *Session) Leave() {
+	r := s.r
+	r.mu.Lock()
+	last := len(r.sessions) - 1
+	r.sessions[s.index] = r.sessions[last]
+	r.sessions[s.index].index = s.index
+	r.sessions[last] = nil
+	r.sessions = r.sessions[:last]
+	drop(r.byUser, s.who.User, s)
+	gone := r.unbind(s)
+	if gone != nil {
+		r.fanout(gone, gone[0].Groups, s)
+	}
+	r.mu.Unlock()
+	if gone != nil {
+		r.tap(gone)
+		r.flush()
+	}
+}
+
+// Publish routes events that the session sent, in their order. The events are
+// the router's from now on; the slice may be used again when it returns. It tells how many of the receivers
+// lag and how many there were, so that a sender faster than everybody can be
+// slowed down instead of being thrown away.
+func (s *Session) Publish(evs []*hostapi.Event) (lagging, receivers int) {
+	r := s.r
+	s.published.Add(uint64(len(evs)))
+	r.met.published.Add(uint64(len(evs)))
+
+	kept := evs[:0] // what others get to see; the rest is for the server alone
+	start := 0      // of the broadcast run in kept that is not delivered yet
+	r.mu.RLock()
+	deliver := func() {
+		if run := kept[start:]; len(run) > 0 {
+			n, lag := r.fanout(run, s.who.In, s)
+			receivers, lagging = receivers+n, lagging+lag
+		}
+		start = len(kept)
+	}
+	for _, e := range evs {
+		if s.control(e) {
+			continue
+		}
+		if s.needsBind(e) {
+			deliver()
+			r.mu.RUnlock()
+			if !s.bind(e) {
+				r.tap(kept)
+				r.flush()
+				return lagging, receivers
+			}
+			r.mu.RLock()
+		}
+		e.Conn, e.User, e.Groups = s.who.Conn, s.who.User, s.who.In
+		if s.client != nil {
+			e.Client = s.client.uid
+		}
+		explicit := isExplicit(e)
+		if s.incognito.Load() && !hasCallsignDest(e) {
+			r.met.incognito.Add(1)
+			continue
+		}
+		if !explicit {
+			kept = append(kept, e)
+			s.present(e)
+			continue
+		}
+		deliver()
+		n, lag := r.directed(s, e)
+		receivers, lagging = receivers+n, lagging+lag
+		kept = append(kept, e)
+		start = len(kept)
+	}
+	deliver()
+	r.mu.RUnlock()
+	r.tap(kept)
+	r.flush()
+	return lagging, receivers
+}
+
+// SetGroups changes what the session may send to and see, from the next event
+// on.
+func (s *Session) SetGroups(in, out hostapi.SetID) {
+	s.r.mu.Lock()
+	defer s.r.mu.Unlock()
+	s.who.In, s.who.Out = in, out
+}
+
+func drop[K comparable, V comparable](m map[K][]V, key K, v V) {
+	list := m[key]
+	if i := slices.Index(list, v); i >= 0 {
+		list = slices.Delete(list, i, i+1)
+	}
+	if len(list) == 0 {
+		delete(m, key)
+	} else {
+		m[key] = list
+	}
+}
