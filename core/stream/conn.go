@@ -1,0 +1,164 @@
+package stream
+
+import (
+	"crypto/tls"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/takhost/takhost/hostapi"
+)
+
+// How many bytes one write carries at most, but for an event that is larger by
+// itself: in a round of the hub, and to a socket that is full.
+const (
+	writeSize = 128 << 10
+	drainSize = 32 << 10
+)
+
+// conn is one client's connection.
+type conn struct {
+	s       *Server
+	sock    socket
+	id      uint64
+	addr    string
+	ip      string
+	on      string // name of the listener
+	since   time.Time
+	peer    Peer
+	session Session
+	offer   string // uid of the protocol negotiation
+
+	in reader // used by the reading goroutine alone
+
+	// mu guards what is below. Under it the hub's lock may be taken, nothing
+	// else.
+	mu     sync.Mutex
+	queue  queue
+	state  writeState
+	closed bool
+	why    string    // why the server closed it
+	moved  time.Time // when the last bytes went out with more waiting
+
+	// What a write left over; used only by whoever has state writing.
+	left    []*hostapi.Event
+	leftOff int // bytes of left[0] that went out already
+
+	proto      atomic.Bool // what goes out is TAK protocol
+	inBytes    atomic.Uint64
+	outBytes   atomic.Uint64
+	inEvents   atomic.Uint64
+	superseded atomic.Uint64
+}
+
+// writeState says who is to write what is queued.
+type writeState uint8
+
+const (
+	idle    writeState = iota // nothing is queued
+	listed                    // the next round of the hub
+	writing                   // somebody is at it, and stays until nothing is left
+)
+
+// switchToProto in a queue means that everything behind it goes out as TAK
+// protocol (spec/tak-streaming.md 4).
+var switchToProto = &hostapi.Event{}
+
+// Offer queues events. It implements route.Receiver.
+func (c *conn) Offer(evs []*hostapi.Event) (lagging bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed {
+		return false
+	}
+	d, ok := c.queue.push(evs, c.s.opt.Now)
+	if n := d.superseded + d.expired; n > 0 {
+		c.superseded.Add(uint64(n))
+		c.s.met.superseded.Add(uint64(d.superseded))
+		c.s.met.expired.Add(uint64(d.expired))
+	}
+	if !ok {
+		c.closeLocked("slow: it reads less than it is sent, and its queue is full")
+		c.s.met.slow.Add(1)
+		return false
+	}
+	c.want()
+	return c.queue.lags() && c.s.opt.Now().Sub(c.moved) < time.Second
+}
+
+// Replay queues the positions that a newcomer is to see first. It implements
+// route.Receiver.
+func (c *conn) Replay(evs []*hostapi.Event) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.queue.replay = evs
+	if len(evs) > 0 {
+		c.want()
+	}
+}
+
+// want lists the connection for writing. c.mu is held.
+func (c *conn) want() {
+	if c.state == idle {
+		c.state = listed
+		c.s.hub.add(c)
+	}
+	if c.queue.bytes > c.s.hub.urgent {
+		c.s.hub.hurryUp()
+	}
+}
+
+// Close ends the connection. It implements route.Receiver.
+func (c *conn) Close(why string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.closeLocked(why)
+}
+
+func (c *conn) closeLocked(why string) {
+	if c.closed {
+		return
+	}
+	c.closed, c.why = true, why
+	c.queue = queue{}
+	c.sock.Close() // ends the read, and with it everything else
+}
+
+// serve reads until the connection ends.
+func (c *conn) serve() {
+	c.session = c.s.opt.Join(c, c.peer)
+	c.greet()
+	err := c.read()
+	c.session.Leave()
+	c.finish(err)
+}
+
+// finish closes the connection after what is queued went out, if anybody
+// still reads it.
+func (c *conn) finish(err error) {
+	if c.s.closing.Load() {
+		c.flushUntil(c.s.closeBy())
+	}
+	c.mu.Lock()
+	why := c.why
+	c.closeLocked("")
+	c.mu.Unlock()
+	log := c.s.opt.Log.With(slog.Uint64("conn", c.id), slog.String("addr", c.addr), slog.String("listener", c.on))
+	switch {
+	case why != "":
+		log.Warn("connection closed", slog.String("why", why))
+	case isEnd(err):
+		log.Debug("connection ended")
+	default:
+		log.Info("connection lost", slog.Any("err", err))
+	}
+}
+
+// Peer is what is known of a client from its connection alone.
+type Peer struct {
+	Conn     uint64
+	Addr     string
+	Listener string
+	TLS      *tls.ConnectionState // nil on a plain connection
+}

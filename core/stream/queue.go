@@ -1,0 +1,148 @@
+package stream
+
+import (
+	"time"
+
+	"github.com/takhost/takhost/hostapi"
+)
+
+// queue is what one receiver is still to get: events in order, bounded in
+// number and in bytes of XML. It is not safe for concurrent use; conn.mu
+// guards it.
+//
+// When it is full, positions that a newer one of the same uid supersedes go
+// first, then positions past their time. Nothing else ever goes: if that is
+// not enough, the receiver is slow and push says so. Dropping what is
+// superseded in one sweep, rather than replacing it one by one as events come,
+// costs a constant per event and keeps the order of each sender (RATIONALE.md).
+type queue struct {
+	events []*hostapi.Event // events[head:] wait
+	head   int
+	bytes  int
+
+	// replay comes before all events and counts towards no bound: a newcomer
+	// gets everybody's position, however many there are.
+	replay []*hostapi.Event
+
+	maxEvents, maxBytes int
+}
+
+// dropped counts what a full queue gave up.
+type dropped struct{ superseded, expired int }
+
+func (q *queue) len() int { return len(q.events) - q.head }
+
+func (q *queue) empty() bool { return q.len() == 0 && len(q.replay) == 0 }
+
+// lags says whether more than half of the room is taken.
+func (q *queue) lags() bool { return q.len() > q.maxEvents/2 || q.bytes > q.maxBytes/2 }
+
+func (q *queue) full() bool { return q.len() > q.maxEvents || q.bytes > q.maxBytes }
+
+// push appends events. It answers false when the queue overflows for good;
+// they are in it nonetheless. A single event may be larger than the bound.
+func (q *queue) push(evs []*hostapi.Event, now func() time.Time) (d dropped, ok bool) {
+	for _, e := range evs {
+		q.bytes += len(e.XML)
+	}
+	q.events = append(q.events, evs...)
+	if !q.full() || q.len() == 1 {
+		return d, true
+	}
+	d.superseded = q.sweep(superseding())
+	if q.nearlyFull() {
+		d.expired = q.sweep(expiredAt(now().UnixMicro()))
+	}
+	// Room for a sixteenth must have come, or the next events would each cost
+	// another sweep through everything.
+	return d, !q.nearlyFull() || q.len() == 1
+}
+
+func (q *queue) nearlyFull() bool {
+	return q.len() > q.maxEvents-q.maxEvents/16 || q.bytes > q.maxBytes-q.maxBytes/16
+}
+
+// take moves events of at most max bytes, but at least one, to dst. It stops
+// before and after a switch of the encoding, which comes alone.
+func (q *queue) take(dst []*hostapi.Event, max int) []*hostapi.Event {
+	n := 0
+	for len(q.replay) > 0 && (len(dst) == 0 || n+len(q.replay[0].XML) <= max) {
+		n += len(q.replay[0].XML)
+		dst = append(dst, q.replay[0])
+		q.replay = q.replay[1:]
+	}
+	if len(q.replay) > 0 {
+		return dst
+	}
+	q.replay = nil
+	first := n
+	for q.head < len(q.events) {
+		e := q.events[q.head]
+		if len(dst) > 0 && (n+len(e.XML) > max || e == switchToProto) {
+			break
+		}
+		n += len(e.XML)
+		q.events[q.head] = nil
+		q.head++
+		dst = append(dst, e)
+		if e == switchToProto {
+			break
+		}
+	}
+	q.bytes -= n - first
+	switch {
+	case q.head < len(q.events):
+		if q.head > 1024 && q.head > len(q.events)/2 {
+			q.events = append(q.events[:0], q.events[q.head:]...)
+			clear(q.events[len(q.events):cap(q.events)][:q.head])
+			q.head = 0
+		}
+	case cap(q.events) > 256:
+		q.events, q.head = nil, 0 // an idle connection keeps no large slice
+	default:
+		q.events, q.head = q.events[:0], 0
+	}
+	return dst
+}
+
+// sweep drops the events that gone names, looking from the newest to the
+// oldest, and says how many.
+func (q *queue) sweep(gone func(*hostapi.Event) bool) int {
+	to := len(q.events)
+	for i := len(q.events) - 1; i >= q.head; i-- {
+		e := q.events[i]
+		if gone(e) {
+			q.bytes -= len(e.XML)
+			continue
+		}
+		to--
+		q.events[to] = e
+	}
+	n := to - q.head
+	clear(q.events[q.head:to])
+	q.head = to
+	return n
+}
+
+// superseding names positions of which a newer one was seen before.
+func superseding() func(*hostapi.Event) bool {
+	seen := map[string]struct{}{}
+	return func(e *hostapi.Event) bool {
+		if !e.IsPosition() {
+			return false
+		}
+		if _, ok := seen[e.UID]; ok {
+			return true
+		}
+		seen[e.UID] = struct{}{}
+		return false
+	}
+}
+
+// expiredAt names positions whose time is over at now (µs), counted from their
+// coming.
+func expiredAt(now int64) func(*hostapi.Event) bool {
+	return func(e *hostapi.Event) bool {
+		return e.IsPosition() && e.Stale > e.Time && now > e.Recv+e.Stale-e.Time
+	}
+}

@@ -1,0 +1,176 @@
+package stream
+
+import (
+	"errors"
+	"log/slog"
+	"time"
+
+	"github.com/takhost/takhost/hostapi"
+	"github.com/takhost/takhost/hostapi/takproto"
+)
+
+// writeSome writes what is queued as far as the socket takes it. When it takes
+// no more, a goroutine of the connection's own goes on. The hub calls it for
+// connections that are listed.
+func (c *conn) writeSome(s *scratch) {
+	c.mu.Lock()
+	if c.state != listed || c.closed {
+		c.mu.Unlock()
+		return
+	}
+	c.state = writing
+	c.mu.Unlock()
+	for c.next() {
+		buf := c.join(s, writeSize)
+		n, more, err := c.sock.try(buf)
+		c.wrote(n, s.lens)
+		if err != nil {
+			c.fail(err)
+			return
+		}
+		if more || len(c.left) > 0 {
+			c.s.conns.Go(c.drain)
+			return
+		}
+	}
+}
+
+// drain writes until nothing is queued, waiting for the socket. It has the
+// state writing from whoever started it.
+func (c *conn) drain() {
+	s := drainScratches.get()
+	defer drainScratches.put(s)
+	for {
+		if len(c.left) == 0 {
+			if _, err := c.sock.wait(nil, c.s.opt.Stall); err != nil {
+				c.fail(err)
+				return
+			}
+			if !c.next() {
+				return
+			}
+		}
+		n, err := c.sock.wait(c.join(s, drainSize), c.s.opt.Stall)
+		c.wrote(n, s.lens)
+		c.progress()
+		if err != nil {
+			c.fail(err)
+			return
+		}
+	}
+}
+
+// next takes the next events from the queue into left. It answers false, and
+// gives up the state writing, when there are none.
+func (c *conn) next() bool {
+	for {
+		c.mu.Lock()
+		if c.closed || c.queue.empty() {
+			c.state = idle
+			c.mu.Unlock()
+			return false
+		}
+		c.left = c.queue.take(c.left[:0], writeSize)
+		c.mu.Unlock()
+		if c.left[0] != switchToProto {
+			return true
+		}
+		c.proto.Store(true)
+		c.left = c.left[:0]
+	}
+}
+
+// join puts the bytes of the events in left together, up to size of them but at
+// least one event, each in the form that this client speaks; s.lens has their
+// lengths. An event that has no such form has length 0.
+func (c *conn) join(s *scratch, size int) []byte {
+	s.buf, s.lens = s.buf[:0], s.lens[:0]
+	proto := c.proto.Load()
+	for i, e := range c.left {
+		if i > 0 && len(s.buf)+len(e.XML) > size {
+			break
+		}
+		before := len(s.buf)
+		if proto {
+			s.buf = append(s.buf, c.frame(e)...)
+		} else {
+			s.buf = append(s.buf, e.XML...)
+		}
+		s.lens = append(s.lens, len(s.buf)-before)
+	}
+	return s.buf[c.leftOff:]
+}
+
+// frame gives the TAK protocol form of e. What does not fit into a frame that
+// ATAK reads is left out: it stays in the archive (spec/tak-streaming.md 3).
+func (c *conn) frame(e *hostapi.Event) []byte {
+	b, err := e.Frame(func(e *hostapi.Event) ([]byte, error) {
+		return takproto.AppendFrame(nil, e.XML, &e.Header)
+	})
+	switch {
+	case err == nil:
+		return b
+	case errors.Is(err, takproto.ErrTooLong):
+		c.s.met.tooLong.Add(1)
+		c.s.opt.Log.Warn("event too large for a TAK protocol client, it did not get it",
+			slog.Uint64("conn", c.id), slog.String("id", e.ID.String()), slog.String("type", e.Type), slog.Int("bytes", len(e.XML)))
+	default:
+		c.s.met.unencodable.Add(1)
+		c.s.opt.Log.Warn("event cannot be put into TAK protocol, a client did not get it",
+			slog.Uint64("conn", c.id), slog.String("id", e.ID.String()), slog.String("type", e.Type), slog.Any("err", err))
+	}
+	return nil
+}
+
+// wrote notes that n more bytes of left went out; lens are the lengths of its
+// events.
+func (c *conn) wrote(n int, lens []int) {
+	c.outBytes.Add(uint64(n))
+	c.s.met.outBytes.Add(uint64(n))
+	n += c.leftOff
+	done := 0
+	for done < len(lens) && n >= lens[done] {
+		n -= lens[done]
+		done++
+	}
+	c.leftOff = n
+	rest := copy(c.left, c.left[done:])
+	clear(c.left[rest:])
+	c.left = c.left[:rest]
+	if rest == 0 && cap(c.left) > 256 {
+		c.left = nil // an idle connection keeps no large slice
+	}
+}
+
+func (c *conn) progress() {
+	c.mu.Lock()
+	c.moved = c.s.opt.Now()
+	c.mu.Unlock()
+}
+
+// fail ends the connection after a write that failed.
+func (c *conn) fail(err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if isTimeout(err) {
+		c.s.met.slow.Add(1)
+		c.closeLocked("slow: it took nothing for " + c.s.opt.Stall.String())
+		return
+	}
+	c.closeLocked("") // the reading side meets the same end and tells it
+}
+
+// flushUntil waits until what is queued went out, the time is over or the
+// connection broke.
+func (c *conn) flushUntil(end time.Time) {
+	for time.Now().Before(end) {
+		c.s.hub.flush()
+		c.mu.Lock()
+		done := c.closed || c.state == idle
+		c.mu.Unlock()
+		if done {
+			return
+		}
+		time.Sleep(time.Millisecond)
+	}
+}
