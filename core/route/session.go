@@ -84,8 +84,18 @@ func (s *Session) Publish(evs []*hostapi.Event) (lagging, receivers int) {
 	r.met.published.Add(uint64(len(evs)))
 
 	kept := evs[:0] // what others get to see; the rest is for the server alone
-	start := 0      // of the broadcast run in kept that is not delivered yet
+	defer func() {
+		r.tap(kept)
+		r.flush()
+	}()
+	start := 0 // of the broadcast run in kept that is not delivered yet
 	r.mu.RLock()
+	locked := true
+	defer func() {
+		if locked {
+			r.mu.RUnlock()
+		}
+	}()
 	deliver := func() {
 		if run := kept[start:]; len(run) > 0 {
 			n, lag := r.fanout(run, s.who.In, s)
@@ -100,12 +110,12 @@ func (s *Session) Publish(evs []*hostapi.Event) (lagging, receivers int) {
 		if s.needsBind(e) {
 			deliver()
 			r.mu.RUnlock()
+			locked = false
 			if !s.bind(e) {
-				r.tap(kept)
-				r.flush()
 				return lagging, receivers
 			}
 			r.mu.RLock()
+			locked = true
 		}
 		e.Conn, e.User, e.Groups = s.who.Conn, s.who.User, s.who.In
 		if s.client != nil {
@@ -128,9 +138,6 @@ func (s *Session) Publish(evs []*hostapi.Event) (lagging, receivers int) {
 		start = len(kept)
 	}
 	deliver()
-	r.mu.RUnlock()
-	r.tap(kept)
-	r.flush()
 	return lagging, receivers
 }
 

@@ -3,6 +3,8 @@ package stream
 import (
 	"crypto/tls"
 	"log/slog"
+	"net"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -26,9 +28,9 @@ type conn struct {
 	ip      string
 	on      string // name of the listener
 	since   time.Time
-	peer    Peer
 	session Session
-	offer   string // uid of the protocol negotiation
+	ended   chan struct{} // closed when nothing of the connection is left
+	offer   string        // uid of the protocol negotiation
 
 	in reader // used by the reading goroutine alone
 
@@ -38,8 +40,13 @@ type conn struct {
 	queue  queue
 	state  writeState
 	closed bool
+	lag    bool
 	why    string    // why the server closed it
 	moved  time.Time // when the last bytes went out with more waiting
+
+	// Set by whoever writes, read by whoever has taken the connection out of
+	// the hub's lists: never at the same time.
+	written time.Time
 
 	// What a write left over; used only by whoever has state writing.
 	left    []*hostapi.Event
@@ -84,7 +91,20 @@ func (c *conn) Offer(evs []*hostapi.Event) (lagging bool) {
 		return false
 	}
 	c.want()
-	return c.queue.lags() && c.s.opt.Now().Sub(c.moved) < time.Second
+	c.setLag(c.lag || c.queue.more(2))
+	return c.lag && c.s.opt.Now().Sub(c.moved) < time.Second
+}
+
+// setLag notes whether the client is behind: it is from the time its queue is
+// half full until three quarters are free. c.mu is held.
+func (c *conn) setLag(lag bool) {
+	switch {
+	case lag && !c.lag:
+		c.s.lagging.Add(1)
+	case !lag && c.lag:
+		c.s.lagging.Add(-1)
+	}
+	c.lag = lag
 }
 
 // Replay queues the positions that a newcomer is to see first. It implements
@@ -104,7 +124,7 @@ func (c *conn) want() {
 		c.state = listed
 		c.s.hub.add(c)
 	}
-	if c.queue.bytes > c.s.hub.urgent {
+	if c.state == listed && c.queue.bytes > c.s.hub.urgent {
 		c.s.hub.hurryUp()
 	}
 }
@@ -122,16 +142,35 @@ func (c *conn) closeLocked(why string) {
 	}
 	c.closed, c.why = true, why
 	c.queue = queue{}
+	c.setLag(false)
 	c.sock.Close() // ends the read, and with it everything else
 }
 
 // serve reads until the connection ends.
 func (c *conn) serve() {
-	c.session = c.s.opt.Join(c, c.peer)
-	c.greet()
-	err := c.read()
+	defer c.s.release(c)
+	defer func() { c.s.unfinished.Add(int64(-len(c.in.rest))) }()
+	err := c.guarded(c.read)
 	c.session.Leave()
 	c.finish(err)
+}
+
+// guarded runs a part of the connection's work. A fault of ours that some input
+// brings to light must cost that connection and not the server.
+func (c *conn) guarded(work func() error) (err error) {
+	err = net.ErrClosed // stays when work panics
+	defer c.caught()
+	return work()
+}
+
+// caught is deferred where a fault must not get any further.
+func (c *conn) caught() {
+	if p := recover(); p != nil {
+		c.s.met.panics.Add(1)
+		c.s.opt.Log.Error("fault in the server, one connection is closed for it; please report this",
+			slog.String("addr", c.addr), slog.Any("panic", p), slog.String("stack", string(debug.Stack())))
+		c.fail(net.ErrClosed)
+	}
 }
 
 // finish closes the connection after what is queued went out, if anybody

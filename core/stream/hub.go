@@ -7,22 +7,25 @@ import (
 )
 
 // hub writes out what was queued. Whoever queued events calls flush when it is
-// done: if the last round of writing is long enough ago, it writes at once,
-// itself; otherwise the events wait for the end of the gather window, so that
-// one write carries all that came meanwhile. The window is therefore 0 when
-// events are few. Writing never waits for a socket.
+// done. A connection that was not written to for the gather window is written
+// at once, by the caller; the others wait for the end of the window, so that
+// one write carries all that came meanwhile. The window is therefore 0 for a
+// client that gets little, and nobody is written to more often than once in a
+// window. Writing never waits for a socket.
+//
+// A connection stands in one of the lists, once, as long as its state is
+// listed. Several callers may write at once: each has taken its list out.
 type hub struct {
-	window time.Duration // longest wait for more events to write along
-	urgent int           // bytes queued for one receiver that end the wait
+	urgent int // bytes queued for one receiver that end the wait
 
-	mu      sync.Mutex
-	waiting []*conn // each once; they have something queued
-	spare   []*conn
-	last    time.Time // end of the last round
-	writing bool      // a round is going on
-	hurry   bool      // a receiver reached urgent
-	armed   bool      // the timer will come
-	timer   *time.Timer
+	mu     sync.Mutex
+	window time.Duration // longest wait for more events to write along
+	fresh  []*conn       // something was queued since the last flush
+	later  []*conn       // wait for the end of the window
+	spare  []*conn       // an empty slice to use again
+	hurry  bool          // a receiver reached urgent
+	armed  bool          // the timer will come
+	timer  *time.Timer
 }
 
 func newHub(window time.Duration) *hub {
@@ -35,7 +38,7 @@ func newHub(window time.Duration) *hub {
 // hasten ends all waiting for more events, for good: the server stops.
 func (h *hub) hasten() {
 	h.mu.Lock()
-	h.window = 0
+	h.window, h.hurry = 0, true
 	h.mu.Unlock()
 	h.flush()
 }
@@ -50,7 +53,7 @@ func (h *hub) stop() {
 // add lists a connection that has something queued.
 func (h *hub) add(c *conn) {
 	h.mu.Lock()
-	h.waiting = append(h.waiting, c)
+	h.fresh = append(h.fresh, c)
 	h.mu.Unlock()
 }
 
@@ -62,50 +65,64 @@ func (h *hub) hurryUp() {
 }
 
 // flush writes what is queued, now or at the end of the window.
-func (h *hub) flush() { h.round(false) }
-
-func (h *hub) tick() { h.round(true) }
-
-// round writes once, if it is time and nobody else is at it. What comes
-// meanwhile is left to the timer: a publisher that stayed to write for others
-// would not read its own socket.
-func (h *hub) round(timer bool) {
+func (h *hub) flush() {
 	h.mu.Lock()
-	defer h.mu.Unlock()
-	if timer {
-		h.armed = false
-	}
-	if h.writing || len(h.waiting) == 0 {
+	if len(h.fresh) == 0 && !h.hurry {
+		h.mu.Unlock()
 		return
 	}
-	if !h.due() {
-		h.arm()
-		return
+	list, due := h.fresh, 0
+	h.fresh, h.spare = h.spare[:0], nil
+	if h.hurry {
+		h.hurry = false
+		list = append(list, h.later...)
+		due = len(list)
+		clear(h.later)
+		h.later = h.later[:0]
+	} else {
+		now := time.Now()
+		for i, c := range list {
+			if now.Sub(c.written) >= h.window {
+				list[i], list[due] = list[due], list[i]
+				due++
+			}
+		}
+		h.later = append(h.later, list[due:]...)
+		if due < len(list) && !h.armed {
+			h.armed = true
+			h.timer.Reset(h.window)
+		}
 	}
-	list := h.waiting
-	h.waiting, h.writing, h.hurry = h.spare[:0], true, false
 	h.mu.Unlock()
-	writeAll(list)
+	h.write(list[:due])
+	h.reuse(list)
+}
+
+// tick writes to all that waited for it.
+func (h *hub) tick() {
+	h.mu.Lock()
+	h.armed = false
+	list := h.later
+	h.later = nil
+	h.mu.Unlock()
+	h.write(list)
+	h.reuse(list)
+}
+
+// reuse keeps the larger of the spare slices.
+func (h *hub) reuse(list []*conn) {
 	clear(list)
 	h.mu.Lock()
-	h.spare, h.writing, h.last = list, false, time.Now()
-	if len(h.waiting) > 0 {
-		h.arm()
+	defer h.mu.Unlock()
+	if cap(list) > cap(h.spare) {
+		h.spare = list[:0]
 	}
 }
 
-func (h *hub) due() bool { return h.hurry || time.Since(h.last) >= h.window }
-
-func (h *hub) arm() {
-	if h.armed {
-		return
+func (h *hub) write(list []*conn) {
+	if len(list) > 0 {
+		writeAll(list)
 	}
-	h.armed = true
-	wait := h.window
-	if h.hurry {
-		wait = 0
-	}
-	h.timer.Reset(wait)
 }
 
 // spread is how many receivers make it worth to use more than one core.

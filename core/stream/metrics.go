@@ -9,7 +9,7 @@ import (
 // metrics are plain counters, read when somebody asks.
 type metrics struct {
 	inBytes, outBytes, malformed, superseded, expired, slow, slowed, limited,
-	refused, handshakes, tooLong, unencodable atomic.Uint64
+	refused, handshakes, tooLong, unencodable, panics atomic.Uint64
 }
 
 func newMetrics(s *Server, reg prometheus.Registerer) *metrics {
@@ -33,6 +33,7 @@ func newMetrics(s *Server, reg prometheus.Registerer) *metrics {
 		{"handshake_failures_total", "TLS handshakes that failed.", &m.handshakes},
 		{"too_long_total", "Deliveries left out because the event is too large for a TAK protocol client.", &m.tooLong},
 		{"unencodable_total", "Deliveries left out because the event cannot be put into TAK protocol.", &m.unencodable},
+		{"panics_total", "Faults of the server that cost one connection each.", &m.panics},
 	} {
 		reg.MustRegister(prometheus.NewCounterFunc(
 			prometheus.CounterOpts{Namespace: "takhost", Subsystem: "stream", Name: c.name, Help: c.help},

@@ -34,8 +34,8 @@ func (q *queue) len() int { return len(q.events) - q.head }
 
 func (q *queue) empty() bool { return q.len() == 0 && len(q.replay) == 0 }
 
-// lags says whether more than half of the room is taken.
-func (q *queue) lags() bool { return q.len() > q.maxEvents/2 || q.bytes > q.maxBytes/2 }
+// more says whether more than one part of n of the room is taken.
+func (q *queue) more(n int) bool { return q.len() > q.maxEvents/n || q.bytes > q.maxBytes/n }
 
 func (q *queue) full() bool { return q.len() > q.maxEvents || q.bytes > q.maxBytes }
 

@@ -260,8 +260,7 @@ func (c *conn) publish() {
 		in.batch = nil
 	}
 	if lagging*2 > receivers {
-		c.s.met.slowed.Add(1)
-		c.s.pause(slowdown)
+		c.yield(lagging)
 	}
 	if in.limiter != nil {
 		c.limit(n)
@@ -280,8 +279,21 @@ func (c *conn) limit(n int) {
 	}
 }
 
-// slowdown is the pause after a batch that most receivers cannot take in time.
-const slowdown = 20 * time.Millisecond
+// How long a sender waits at the most for receivers that are behind, per batch,
+// and how often it looks.
+const (
+	longestYield = 200 * time.Millisecond
+	yieldStep    = 2 * time.Millisecond
+)
+
+// yield waits until most of those who are behind have caught up. Receivers that
+// take nothing at all are not waited for: they do not count as lagging.
+func (c *conn) yield(lagging int) {
+	c.s.met.slowed.Add(1)
+	for end := time.Now().Add(longestYield); c.s.lagging.Load()*2 > int64(lagging) && time.Now().Before(end) && !c.s.closing.Load(); {
+		c.s.pause(yieldStep)
+	}
+}
 
 // expire drops what has been unfinished for too long.
 func (c *conn) expire() {

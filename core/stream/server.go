@@ -66,6 +66,7 @@ type Server struct {
 	met        *metrics
 	hub        *hub
 	unfinished atomic.Int64
+	lagging    atomic.Int64 // connections that are behind
 	nextConn   atomic.Uint64
 	closing    atomic.Bool
 	closed     chan struct{}
@@ -162,25 +163,36 @@ func (s *Server) take(nc net.Conn, l *Listener) (done <-chan struct{}) {
 		nc.Close()
 		return nil
 	}
-	ended := make(chan struct{})
-	s.conns.Go(func() {
-		defer close(ended)
-		defer s.release(c)
-		if err := tune(nc, s.opt.Stall); err != nil {
-			s.opt.Log.Debug("cannot set socket options", slog.String("addr", c.addr), slog.Any("err", err))
-		}
-		sock, state, err := s.secure(nc, l)
-		if err != nil {
-			nc.Close()
-			s.met.handshakes.Add(1)
-			s.opt.Log.Warn("TLS handshake failed", slog.String("addr", c.addr), slog.String("listener", l.Name), slog.Any("err", err))
-			return
-		}
-		c.sock = sock
-		c.peer = Peer{Conn: c.id, Addr: c.addr, Listener: l.Name, TLS: state}
-		s.start(c)
-	})
-	return ended
+	c.ended = make(chan struct{})
+	s.conns.Go(func() { s.begin(c, nc, l) })
+	return c.ended
+}
+
+// begin makes a connection ready and leaves it to a new goroutine, whose stack
+// stays as small as an idle connection's should be: handshake, join and
+// greeting need several times as much.
+func (s *Server) begin(c *conn, nc net.Conn, l *Listener) {
+	if err := tune(nc, s.opt.Stall); err != nil {
+		s.opt.Log.Debug("cannot set socket options", slog.String("addr", c.addr), slog.Any("err", err))
+	}
+	sock, state, err := s.secure(nc, l)
+	if err != nil {
+		nc.Close()
+		s.met.handshakes.Add(1)
+		s.opt.Log.Warn("TLS handshake failed", slog.String("addr", c.addr), slog.String("listener", l.Name), slog.Any("err", err))
+		s.release(c)
+		return
+	}
+	c.sock = sock
+	s.mu.Lock()
+	s.open[c.id] = c
+	s.mu.Unlock()
+	if s.closing.Load() {
+		c.interrupt() // the stop may have looked at s.open before
+	}
+	c.session = s.opt.Join(c, Peer{Conn: c.id, Addr: c.addr, Listener: l.Name, TLS: state})
+	c.greet()
+	s.conns.Go(c.serve)
 }
 
 // admit counts a connection in, or says why it may not come in.
@@ -208,18 +220,7 @@ func (s *Server) release(c *conn) {
 		delete(s.perIP, c.ip)
 	}
 	delete(s.open, c.id)
-}
-
-// start serves a connection whose socket is ready. It may come in the middle
-// of a stop.
-func (s *Server) start(c *conn) {
-	s.mu.Lock()
-	s.open[c.id] = c
-	s.mu.Unlock()
-	if s.closing.Load() {
-		c.interrupt()
-	}
-	c.serve()
+	close(c.ended)
 }
 
 // pause waits, but not into a stop.

@@ -13,12 +13,14 @@ import (
 // no more, a goroutine of the connection's own goes on. The hub calls it for
 // connections that are listed.
 func (c *conn) writeSome(s *scratch) {
+	defer c.caught()
 	c.mu.Lock()
 	if c.state != listed || c.closed {
 		c.mu.Unlock()
 		return
 	}
 	c.state = writing
+	c.written = time.Now()
 	c.mu.Unlock()
 	for c.next() {
 		buf := c.join(s, writeSize)
@@ -29,7 +31,7 @@ func (c *conn) writeSome(s *scratch) {
 			return
 		}
 		if more || len(c.left) > 0 {
-			c.s.conns.Go(c.drain)
+			c.s.conns.Go(func() { c.fail(c.guarded(c.drain)) })
 			return
 		}
 	}
@@ -37,25 +39,23 @@ func (c *conn) writeSome(s *scratch) {
 
 // drain writes until nothing is queued, waiting for the socket. It has the
 // state writing from whoever started it.
-func (c *conn) drain() {
+func (c *conn) drain() error {
 	s := drainScratches.get()
 	defer drainScratches.put(s)
 	for {
 		if len(c.left) == 0 {
 			if _, err := c.sock.wait(nil, c.s.opt.Stall); err != nil {
-				c.fail(err)
-				return
+				return err
 			}
 			if !c.next() {
-				return
+				return nil
 			}
 		}
 		n, err := c.sock.wait(c.join(s, drainSize), c.s.opt.Stall)
 		c.wrote(n, s.lens)
 		c.progress()
 		if err != nil {
-			c.fail(err)
-			return
+			return err
 		}
 	}
 }
@@ -71,6 +71,7 @@ func (c *conn) next() bool {
 			return false
 		}
 		c.left = c.queue.take(c.left[:0], writeSize)
+		c.setLag(c.lag && c.queue.more(4))
 		c.mu.Unlock()
 		if c.left[0] != switchToProto {
 			return true
@@ -148,8 +149,11 @@ func (c *conn) progress() {
 	c.mu.Unlock()
 }
 
-// fail ends the connection after a write that failed.
+// fail ends the connection after a write that failed, if one did.
 func (c *conn) fail(err error) {
+	if err == nil {
+		return
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if isTimeout(err) {

@@ -187,13 +187,8 @@ func (b *Builder) closeTag() {
 	}
 }
 
-// current names the element that is open, for errors too.
-func (b *Builder) current() string {
-	if len(b.open) == 0 {
-		return ""
-	}
-	return b.open[len(b.open)-1]
-}
+// current names the innermost open element; there must be one.
+func (b *Builder) current() string { return b.open[len(b.open)-1] }
 
 // ready says whether more content may be written.
 func (b *Builder) ready() bool {

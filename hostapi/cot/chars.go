@@ -61,10 +61,9 @@ func runesEnd(s string, i int) (end int, ok bool) {
 	return i, true
 }
 
+// nameStartRune says whether r, a character beyond ASCII, may begin a name.
 func nameStartRune(r rune) bool {
 	switch {
-	case r < utf8.RuneSelf:
-		return class[r]&cNameStart != 0
 	case r < 0x300:
 		return r >= 0xC0 && r != 0xD7 && r != 0xF7
 	case r < 0x2000:
@@ -77,9 +76,7 @@ func nameStartRune(r rune) bool {
 	}
 }
 
+// nameRune says whether r, a character beyond ASCII, may stand in a name.
 func nameRune(r rune) bool {
-	if r < utf8.RuneSelf {
-		return class[r]&cName != 0
-	}
 	return nameStartRune(r) || r == 0xB7 || r >= 0x300 && r <= 0x36F || r == 0x203F || r == 0x2040
 }

@@ -3,9 +3,9 @@
 //
 // Scan checks a whole event and finds what routing needs, in one pass and
 // without allocating. ParseDetail gives the parts below <detail> as a flat
-// table for whoever asked for more. Builder writes new events. All are pure
-// functions over immutable strings and safe for concurrent use; nothing here
-// knows sockets, groups or storage.
+// table for whoever asked for more. Builder writes new events. All but Builder
+// are pure functions over immutable strings and safe for concurrent use; nothing
+// here knows sockets, groups or storage.
 //
 // Well-formedness is really checked: tags match, names and entities are legal
 // (the five predefined ones and character references), no document type, no

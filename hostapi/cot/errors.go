@@ -92,6 +92,7 @@ const (
 	textTooLong
 	tooDeep
 	tooManyAttrs
+	tooManyDests
 	noUID
 	noType
 	badTime
@@ -127,6 +128,7 @@ var reasons = [...]string{
 	textTooLong:     "text is too long",
 	tooDeep:         "elements nested too deep",
 	tooManyAttrs:    "too many attributes in element",
+	tooManyDests:    "too many destinations",
 	noUID:           "event has no uid",
 	noType:          "event has no type",
 	badTime:         "no time in event attribute",

@@ -1,8 +1,9 @@
 package cot
 
 // Header is what one scan of an event finds. Strings are parts of the scanned
-// text (only a value with entities in it is a decoded copy). Times are
-// microseconds since 1970 UTC, zero when the attribute is absent.
+// text (only a value with entities, tabs or line breaks in it is a decoded
+// copy). Times are microseconds since 1970 UTC, zero when the attribute is
+// absent.
 type Header struct {
 	UID, Type, How     string
 	Time, Start, Stale int64

@@ -13,6 +13,10 @@ type Limits struct {
 // what any known client sends. To be read only.
 var DefaultLimits = Limits{Size: 8 << 20, Depth: 64, Attrs: 64}
 
+// MaxDests is how many destinations one event may have: each is looked up and
+// delivered to, so their number must be bounded by more than the event's size.
+const MaxDests = 1000
+
 // Offsets are kept as int32.
 const maxSize = 1 << 30
 

@@ -140,3 +140,16 @@ func TestHostile(t *testing.T) {
 		})
 	}
 }
+
+func TestLimitOnDestinations(t *testing.T) {
+	event := func(n int) string {
+		return `<event uid="u" type="b-t-f"><detail><marti>` + strings.Repeat(`<dest uid="x"/>`, n) + `</marti></detail></event>`
+	}
+	var h Header
+	if err := Scan(event(MaxDests), &h); err != nil || h.NumDests() != MaxDests {
+		t.Errorf("%d destinations: %d found, error %v", MaxDests, h.NumDests(), err)
+	}
+	if err := Scan(event(MaxDests+1), &h); !errors.Is(err, ErrLimit) {
+		t.Errorf("%d destinations: error %v, want %v", MaxDests+1, err, ErrLimit)
+	}
+}

@@ -17,7 +17,6 @@ const (
 // text reads character data up to the next '<' or the end of the text.
 func (lx *lexer) text(s string, from int) int {
 	i := from
-	run := from // where the characters began that no reference interrupts
 	for {
 		if i = plainText(s, i); i == len(s) {
 			return i
@@ -31,9 +30,9 @@ func (lx *lexer) text(s string, from int) int {
 			i = lx.runes(s, i)
 		case c == '&':
 			i = lx.reference(s, i)
-			run = i
 		case c == '>':
-			if i-2 >= run && s[i-2:i] == cdataEnd[:2] {
+			// A reference between would end in ';'.
+			if i-2 >= from && s[i-2:i] == cdataEnd[:2] {
 				return lx.bad(badCDATAEnd, i-2, span{})
 			}
 			i++

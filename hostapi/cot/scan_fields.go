@@ -148,7 +148,9 @@ func (sc *scanner) dest(s string) {
 			best, kind = a, k
 		}
 	}
-	if kind != 0 {
+	if kind != 0 && sc.h.ndests == MaxDests {
+		sc.reject(tooManyDests, sc.tag.at, span{})
+	} else if kind != 0 {
 		sc.h.addDest(Dest{Kind: kind, Value: best.value(s)})
 	}
 }

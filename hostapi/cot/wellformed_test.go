@@ -249,8 +249,8 @@ func TestErrorOffset(t *testing.T) {
 		{"time", `<event uid="u" type="t" time="now"/>`, 30, "invalid event: byte 30: no time in event attribute time"},
 		{"point", in(`<point lat="x"/>`), 36, "invalid event: byte 36: no finite number in point attribute lat"},
 		{"cut", `<event uid="u" type="t"><detail>`, 32, "malformed event: byte 32: text ends inside element detail"},
-		{"long name", in("<" + strings.Repeat("ö", 40) + "></b>"), 106,
-			"malformed event: byte 106: end tag is not that of the open element " + strings.Repeat("ö", 16) + "…"},
+		{"long name", in("<" + strings.Repeat("位", 40) + "></b>"), 146,
+			"malformed event: byte 146: end tag is not that of the open element " + strings.Repeat("位", 10) + "…"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/takhost/takhost/hostapi/cot"
+	"github.com/takhost/takhost/tests/meaning"
 )
 
 const corpusDir = "../cot/testdata/corpus"
@@ -46,11 +47,11 @@ func keeps(t *testing.T, event string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want, err := meaningOf(event)
+	want, err := meaning.Of(event)
 	if err != nil {
 		t.Fatalf("meaning of the event: %v", err)
 	}
-	got, err := meaningOf(back)
+	got, err := meaning.Of(back)
 	if err != nil {
 		t.Fatalf("meaning of %s: %v", back, err)
 	}

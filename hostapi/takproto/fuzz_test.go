@@ -8,6 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/takhost/takhost/hostapi/cot"
+	"github.com/takhost/takhost/tests/meaning"
 )
 
 // seeds gives the events that fuzzing starts from.
@@ -110,13 +111,13 @@ func FuzzRoundTrip(f *testing.F) {
 // that XML has not quite as XML says, and the other way round.
 func sameMeaning(t *testing.T, before, after string) {
 	t.Helper()
-	want, err := meaningOf(before)
+	want, err := meaning.Of(before)
 	if err != nil {
-		wantHeader, err := scanned(before)
+		wantHeader, err := meaning.OfHeader(before)
 		if err != nil {
 			t.Fatalf("scan of %s: %v", before, err)
 		}
-		gotHeader, err := scanned(after)
+		gotHeader, err := meaning.OfHeader(after)
 		if err != nil {
 			t.Fatalf("scan of %s: %v", after, err)
 		}
@@ -125,7 +126,7 @@ func sameMeaning(t *testing.T, before, after string) {
 		}
 		return
 	}
-	got, err := meaningOf(after)
+	got, err := meaning.Of(after)
 	if err != nil {
 		t.Fatalf("meaning of %s: %v", after, err)
 	}

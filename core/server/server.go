@@ -1,0 +1,237 @@
+package server
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"log/slog"
+	"net"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+
+	"github.com/takhost/takhost/core/config"
+	"github.com/takhost/takhost/core/route"
+	"github.com/takhost/takhost/core/store"
+	"github.com/takhost/takhost/core/stream"
+	"github.com/takhost/takhost/core/web"
+	"github.com/takhost/takhost/hostapi"
+	"github.com/takhost/takhost/hostapi/cot"
+)
+
+// Options say what a Server needs beside its configuration.
+type Options struct {
+	Log     *slog.Logger
+	Version string
+}
+
+// Server is a whole takhost. Start and Stop are called once each; the other
+// methods may be called at any time and from many goroutines.
+type Server struct {
+	cfg     *config.Config
+	opt     Options
+	reg     *prometheus.Registry
+	started time.Time
+	ready   atomic.Bool
+
+	// Set by Start, in this order, and not changed until Stop has returned.
+	unlock func()
+	store  *store.Store
+	ids    *route.IDs
+	groups *route.Groups
+	router *route.Router
+	stream *stream.Server
+	live   *web.Live
+	web    *web.Server
+	addrs  map[string]*stream.Listener
+
+	background sync.WaitGroup
+	stopping   chan struct{}
+}
+
+// New gives a server that is not started. cfg is valid and not changed any
+// more.
+func New(cfg *config.Config, opt Options) *Server {
+	reg := prometheus.NewRegistry()
+	reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	return &Server{cfg: cfg, opt: opt, reg: reg, addrs: map[string]*stream.Listener{}, stopping: make(chan struct{})}
+}
+
+// Start opens the data folder, the database and the listeners. When something
+// is wrong all of it is closed again, and the error says what to do.
+func (s *Server) Start(ctx context.Context) (err error) {
+	s.started = time.Now()
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, s.stop(context.WithoutCancel(ctx)))
+		}
+	}()
+	if s.unlock, err = store.LockDir(s.cfg.Data); err != nil {
+		return err
+	}
+	if err := web.CheckSocketPath(s.socketPath()); err != nil {
+		return err
+	}
+	for _, open := range []func(context.Context) error{s.openStore, s.openIDs, s.openGroups} {
+		if err := open(ctx); err != nil {
+			return err
+		}
+	}
+	s.build()
+	s.background.Go(s.reserveIDs)
+	if err := s.listen(ctx); err != nil {
+		return err
+	}
+	s.ready.Store(true)
+	return nil
+}
+
+// Stop ends the server: nothing new comes in, what is queued for clients is
+// written as far as limits.shutdown allows, and every event that was accepted
+// is in the archive.
+func (s *Server) Stop() error {
+	ctx, cancel := context.WithTimeout(context.Background(), s.cfg.Limits.Shutdown.Std()+archiveDrain)
+	defer cancel()
+	return s.stop(ctx)
+}
+
+// archiveDrain is how long a stop may take to write the archive's queue, on top
+// of limits.shutdown.
+const archiveDrain = 20 * time.Second
+
+func (s *Server) stop(ctx context.Context) error {
+	s.ready.Store(false)
+	var errs []error
+	if s.router != nil {
+		s.router.Close()
+		s.stream.Close()
+		errs = append(errs, s.web.Close(ctx))
+	}
+	close(s.stopping)
+	s.background.Wait()
+	if s.store != nil {
+		if s.ids != nil {
+			errs = append(errs, s.store.SaveHighID(ctx, s.ids.Last()))
+		}
+		errs = append(errs, s.store.Close(ctx))
+	}
+	if s.unlock != nil {
+		s.unlock()
+	}
+	return errors.Join(errs...)
+}
+
+func (s *Server) openStore(ctx context.Context) (err error) {
+	a, l := s.cfg.Archive, s.cfg.Limits
+	s.store, err = store.Open(ctx, store.Options{
+		DSN: s.cfg.Database.DSN(), Dir: s.cfg.Data, Log: s.opt.Log, Metrics: s.reg,
+		Archive: store.ArchiveOptions{
+			Types: a.Types, Keep: a.Keep.Std(), Max: int64(a.Max),
+			QueueEvents: l.ArchiveQueueEvents, QueueBytes: int64(l.ArchiveQueueBytes),
+		},
+	})
+	return err
+}
+
+// build makes router, streams and web and fits them together.
+func (s *Server) build() {
+	s.live = web.NewLive()
+	s.router = route.New(route.Options{
+		IDs: s.ids, Groups: s.groups, Taps: []route.Tap{s.store.Archive(), s.live},
+		Flush: func() { s.stream.Flush() }, Now: time.Now, Log: s.opt.Log, Metrics: s.reg,
+	})
+	l := s.cfg.Limits
+	limits := cot.DefaultLimits
+	limits.Size = int(l.Event)
+	s.stream = stream.New(stream.Options{
+		Join: s.join, NextID: s.ids.Next, Now: time.Now, Log: s.opt.Log, Metrics: s.reg, Version: "takhost-" + s.opt.Version,
+		Limits: limits, MaxEvent: int(l.Event), QueueEvents: l.QueueEvents, QueueBytes: int(l.QueueBytes),
+		Unfinished: int(l.Unfinished), UnfinishedWait: l.UnfinishedWait.Std(), Handshake: l.Handshake.Std(),
+		Gather: l.Gather.Std(), Stall: l.Stall.Std(), Shutdown: l.Shutdown.Std(),
+		Connections: l.Connections, PerAddress: l.ConnectionsPerAddress, SenderRate: l.SenderRate,
+	})
+	s.web = web.New(web.Options{
+		Core: s, Live: s.live, Gatherer: s.reg, Log: s.opt.Log, Version: s.opt.Version, Handshake: l.Handshake.Std(),
+	})
+}
+
+// viaAdmin is the name of streams on the admin socket. Their events are other
+// people's: replays.
+const viaAdmin = "admin"
+
+// join says who a new connection is: everybody is in __ANON__, a certificate
+// gives the user its name.
+func (s *Server) join(c stream.Client, p stream.Peer) stream.Session {
+	who := route.Who{Conn: p.Conn, Addr: p.Addr, In: hostapi.AnonSet, Out: hostapi.AnonSet, Feed: p.Listener == viaAdmin}
+	if p.TLS != nil && len(p.TLS.PeerCertificates) > 0 {
+		who.User = p.TLS.PeerCertificates[0].Subject.CommonName
+	}
+	return s.router.Join(c, who)
+}
+
+func (s *Server) socketPath() string { return filepath.Join(s.cfg.Data, web.AdminSocket) }
+
+// listen opens all listeners. The admin socket comes first: who watches a
+// start sees what it is at.
+func (s *Server) listen(ctx context.Context) error {
+	if err := s.web.ListenAdmin(s.socketPath()); err != nil {
+		return err
+	}
+	l := s.cfg.Listen
+	if l.TCP != "" {
+		if err := s.listenStream(ctx, "tcp", l.TCP, nil); err != nil {
+			return err
+		}
+	}
+	if l.TLS != "" && s.cfg.TLS.Enabled() {
+		conf, err := clientTLS(s.cfg.TLS)
+		if err != nil {
+			return err
+		}
+		if err := s.listenStream(ctx, "tls", l.TLS, conf); err != nil {
+			return err
+		}
+	}
+	if l.REST == "" {
+		return nil
+	}
+	var conf *tls.Config
+	if s.cfg.RESTOverTLS() {
+		var err error
+		if conf, err = serverTLS(s.cfg.TLS); err != nil {
+			return err
+		}
+	}
+	return listenError("rest", l.REST, s.web.ListenREST(ctx, l.REST, conf))
+}
+
+func (s *Server) listenStream(ctx context.Context, name, addr string, conf *tls.Config) error {
+	l, err := s.stream.Listen(ctx, name, addr, conf)
+	if err != nil {
+		return listenError(name, addr, err)
+	}
+	s.addrs[name] = l
+	return nil
+}
+
+// Addr gives the address of a listener with its real port, nil when it is
+// closed.
+func (s *Server) Addr(listener string) net.Addr {
+	if listener == "rest" {
+		if s.web == nil {
+			return nil
+		}
+		return s.web.RESTAddr()
+	}
+	if l := s.addrs[listener]; l != nil {
+		return l.Addr()
+	}
+	return nil
+}
+
+// Registry gives the metrics of the server.
+func (s *Server) Registry() *prometheus.Registry { return s.reg }
