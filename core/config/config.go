@@ -93,8 +93,8 @@ func Default() Config {
 		Archive:  Archive{Types: []string{"*"}, Keep: Duration(30 * 24 * time.Hour), Max: 10 * GB},
 		Limits: Limits{
 			Event:                 8 * MiB,
-			QueueEvents:           8192,
-			QueueBytes:            8 * MiB,
+			QueueEvents:           16_384,
+			QueueBytes:            16 * MiB,
 			Connections:           20_000,
 			ConnectionsPerAddress: 10_000,
 			Unfinished:            256 * MiB,

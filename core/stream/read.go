@@ -35,6 +35,7 @@ type reader struct {
 	pooled  *[readSize]byte // filled by the read under way
 	rest    []byte          // bytes of an unfinished event
 	since   time.Time       // when rest began
+	doubt   time.Time       // since when framer is undecided about it
 	framer  framer
 	maybe   bool // -q was answered: the next byte may be TAK protocol
 	proto   bool // what comes in is TAK protocol
@@ -164,6 +165,12 @@ func (c *conn) consume(data []byte) []byte {
 		if in.limiter != nil && len(in.batch) >= 256 {
 			c.publish()
 		}
+	}
+	switch {
+	case !in.framer.undecided:
+		in.doubt = time.Time{}
+	case in.doubt.IsZero():
+		in.doubt = time.Now()
 	}
 	return data
 }
@@ -319,13 +326,12 @@ func (c *conn) setDeadline() {
 	in := &c.in
 	var at time.Time
 	if len(in.rest) > 0 {
-		wait := c.s.opt.UnfinishedWait
-		if in.framer.undecided {
-			wait = min(wait, undecidedWait)
+		at = in.since.Add(c.s.opt.UnfinishedWait)
+		if d := in.doubt.Add(undecidedWait); !in.doubt.IsZero() && d.Before(at) {
+			at = d
 		}
-		at = in.since.Add(wait)
-		if !at.After(time.Now()) {
-			at = time.Now().Add(time.Millisecond)
+		if soon := time.Now().Add(time.Millisecond); at.Before(soon) {
+			at = soon // what has come already is read first
 		}
 	}
 	if at.IsZero() && !in.timed {

@@ -164,16 +164,24 @@ func (c *conn) fail(err error) {
 	c.closeLocked("") // the reading side meets the same end and tells it
 }
 
-// flushUntil waits until what is queued went out, the time is over or the
-// connection broke.
+// stopPatience is how long a stop waits for a client that takes nothing.
+const stopPatience = time.Second
+
+// flushUntil waits until what is queued went out, the time is over, or the
+// client takes no more.
 func (c *conn) flushUntil(end time.Time) {
-	for time.Now().Before(end) {
+	var out uint64
+	moved := time.Now()
+	for now := moved; now.Before(end) && now.Sub(moved) < stopPatience; now = time.Now() {
 		c.s.hub.flush()
 		c.mu.Lock()
 		done := c.closed || c.state == idle
 		c.mu.Unlock()
 		if done {
 			return
+		}
+		if n := c.outBytes.Load(); n != out {
+			out, moved = n, now
 		}
 		time.Sleep(time.Millisecond)
 	}
