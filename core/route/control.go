@@ -82,39 +82,25 @@ func (s *Session) setStats(e *hostapi.Event) {
 	}
 }
 
-// box is an area in degrees WGS-84. One whose west is east of its east crosses
-// the 180th meridian.
-type box struct{ south, west, north, east float64 }
-
-func readBox(n cot.Node) (b box, ok bool) {
+func readBox(n cot.Node) (b cot.Box, ok bool) {
 	for _, f := range []struct {
 		to   *float64
 		name string
-	}{{&b.south, "minLatitude"}, {&b.west, "minLongitude"}, {&b.north, "maxLatitude"}, {&b.east, "maxLongitude"}} {
+	}{{&b.South, "minLatitude"}, {&b.West, "minLongitude"}, {&b.North, "maxLatitude"}, {&b.East, "maxLongitude"}} {
 		v, _ := n.Attr(f.name)
 		x, err := strconv.ParseFloat(v, 64)
-		if err != nil || x != x {
+		if err != nil {
 			return b, false
 		}
 		*f.to = x
 	}
-	return b, true
-}
-
-func (b box) holds(lat, lon float64) bool {
-	if lat < b.south || lat > b.north {
-		return false
-	}
-	if b.west <= b.east {
-		return lon >= b.west && lon <= b.east
-	}
-	return lon >= b.west || lon <= b.east
+	return b, b.Valid()
 }
 
 // boxFilter leaves out broadcasts from outside its boxes. Positions of other
 // EUDs pass unless clientsToo; events without a point and deletions always do.
 type boxFilter struct {
-	boxes      []box
+	boxes      []cot.Box
 	clientsToo bool
 }
 
@@ -133,7 +119,7 @@ func (f *boxFilter) passes(e *hostapi.Event) bool {
 		return true
 	}
 	for _, b := range f.boxes {
-		if b.holds(e.Lat, e.Lon) {
+		if b.Holds(e.Lat, e.Lon) {
 			return true
 		}
 	}

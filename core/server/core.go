@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"path/filepath"
 	"runtime/metrics"
 	"time"
 
@@ -28,12 +29,21 @@ func (s *Server) Status(context.Context) (web.Status, error) {
 		Archive: web.ArchiveStatus{
 			State: archive.State, Events: archive.Events, Bytes: archive.Bytes, Queued: archive.Queued, Dropped: archive.Dropped,
 		},
-		Data: s.cfg.Data, Database: s.cfg.Database.String(), Memory: memory(),
+		Data: absolute(s.cfg.Data), Database: s.cfg.Database.String(), Memory: memory(),
 	}
 	if !archive.Oldest.IsZero() {
 		st.Archive.Oldest = &archive.Oldest
 	}
 	return st, nil
+}
+
+// absolute makes a path independent of the working directory, which is another
+// one for whoever asks.
+func absolute(path string) string {
+	if abs, err := filepath.Abs(path); err == nil {
+		return abs
+	}
+	return path
 }
 
 func (s *Server) listeners() []web.Listener {

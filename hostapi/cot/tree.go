@@ -37,6 +37,11 @@ func ParseDetail(xml string, h *Header) (Tree, error) { return DefaultLimits.Par
 // error, or the tree of what happens to stand there, but no harm. An event
 // without detail gives a tree with nothing below its root.
 func (l Limits) ParseDetail(xml string, h *Header) (Tree, error) {
+	return l.parseDetail(Tree{}, xml, h)
+}
+
+// parseDetail fills the empty tables of t.
+func (l Limits) parseDetail(t Tree, xml string, h *Header) (Tree, error) {
 	l = l.orDefault()
 	if len(xml) > l.Size {
 		return Tree{}, fault{why: textTooLong, at: int32(l.Size)}.error(xml)
@@ -46,7 +51,7 @@ func (l Limits) ParseDetail(xml string, h *Header) (Tree, error) {
 		return Tree{}, fault{why: badRange}.error(xml)
 	}
 	text := xml[:to]
-	t := Tree{src: xml}
+	t.src = xml
 	t.reserve(text[from:])
 
 	var tab tables
@@ -65,8 +70,13 @@ func (l Limits) ParseDetail(xml string, h *Header) (Tree, error) {
 // a text of nothing but '=' shall not cost sixteen times its size.
 func (t *Tree) reserve(text string) {
 	const most = 1024
-	t.nodes = make([]node, 1, 1+min(most, strings.Count(text, "<")-strings.Count(text, "</")))
-	t.attrs = make([]attr, 0, min(most, strings.Count(text, "=")))
+	if t.nodes == nil {
+		t.nodes = make([]node, 0, 1+min(most, strings.Count(text, "<")-strings.Count(text, "</")))
+	}
+	if t.attrs == nil {
+		t.attrs = make([]attr, 0, min(most, strings.Count(text, "=")))
+	}
+	t.nodes = append(t.nodes, node{})
 }
 
 type treeBuilder struct {

@@ -116,7 +116,7 @@ func single(s string) string {
 func TestRealEventsKeepMeaning(t *testing.T) {
 	const dir = "../../../shared/data"
 	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
-		t.Skip("left out: events of real clients (folder shared/data beside the repository)")
+		t.Skip("the folder shared/data with events of real clients is not beside the repository")
 	}
 	n := 0
 	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {

@@ -1,0 +1,142 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net"
+	"net/http"
+	"net/url"
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	"github.com/takhost/takhost/core/web"
+)
+
+// admin speaks to a running server over its admin socket.
+type admin struct {
+	dir  string // data folder
+	path string
+	http *http.Client
+}
+
+// admin finds the server. Whether it runs shows at the first request.
+func (f *sourceFlags) admin() (*admin, error) {
+	loaded, err := f.load()
+	if err != nil {
+		return nil, err
+	}
+	a := &admin{dir: loaded.Data, path: filepath.Join(loaded.Data, web.AdminSocket)}
+	if err := web.CheckSocketPath(a.path); err != nil {
+		return nil, &usageError{err}
+	}
+	a.http = &http.Client{Transport: &http.Transport{
+		DialContext:       func(ctx context.Context, _, _ string) (net.Conn, error) { return a.dial(ctx) },
+		DisableKeepAlives: true,
+	}}
+	return a, nil
+}
+
+func (a *admin) dial(ctx context.Context) (net.Conn, error) {
+	var d net.Dialer
+	nc, err := d.DialContext(ctx, "unix", a.path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ECONNREFUSED), errors.Is(err, syscall.ENOTDIR):
+		return nil, &noServerError{a.dir}
+	case errors.Is(err, fs.ErrPermission):
+		return nil, fmt.Errorf("open %s: permission denied: run this as the user that runs takhost, or as root", a.path)
+	}
+	return nc, err
+}
+
+// noServerError says that nobody listens on the admin socket.
+type noServerError struct{ dir string }
+
+func (e *noServerError) Error() string {
+	return fmt.Sprintf("no takhost is running in %s (is --data right? start it with: takhost serve)", absolute(e.dir))
+}
+
+// open asks for path and gives the body of a good answer, to be closed.
+func (a *admin) open(ctx context.Context, path string, query url.Values) (io.ReadCloser, error) {
+	u := url.URL{Scheme: "http", Host: "takhost", Path: path, RawQuery: query.Encode()}
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, u.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+	resp, err := a.http.Do(req)
+	if err != nil {
+		return nil, plainError(err)
+	}
+	if resp.StatusCode != http.StatusOK {
+		defer resp.Body.Close()
+		return nil, answerError(resp)
+	}
+	return resp.Body, nil
+}
+
+// get asks for path and decodes the answer into to.
+func (a *admin) get(ctx context.Context, path string, query url.Values, to any) error {
+	body, err := a.open(ctx, path, query)
+	if err != nil {
+		return err
+	}
+	defer body.Close()
+	if err := json.NewDecoder(body).Decode(to); err != nil {
+		return fmt.Errorf("read the answer to %s: %w", path, err)
+	}
+	return nil
+}
+
+// plainError takes off the URL, which says nothing on a socket.
+func plainError(err error) error {
+	if u := (*url.Error)(nil); errors.As(err, &u) {
+		return u.Err
+	}
+	return err
+}
+
+// answerError makes an error of an answer that is one. What the server calls
+// invalid came from the command line.
+func answerError(resp *http.Response) error {
+	var p web.Problem
+	body, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
+	if err != nil || json.Unmarshal(body, &p) != nil || p.Detail == "" {
+		return fmt.Errorf("the server answered %s", resp.Status)
+	}
+	detail := strings.ReplaceAll(p.Detail, "query.", "--")
+	if p.Status == http.StatusBadRequest {
+		return usagef("%s", detail)
+	}
+	return errors.New(detail)
+}
+
+// stream opens a CoT stream to the server. What comes back is read from in.
+func (a *admin) stream(ctx context.Context) (nc *net.UnixConn, in io.Reader, err error) {
+	c, err := a.dial(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer func() {
+		if err != nil {
+			c.Close()
+		}
+	}()
+	if _, err := io.WriteString(c, "GET /api/v1/stream HTTP/1.1\r\nHost: takhost\r\nConnection: Upgrade\r\nUpgrade: cot\r\n\r\n"); err != nil {
+		return nil, nil, fmt.Errorf("ask for a stream: %w", err)
+	}
+	buf := bufio.NewReader(c)
+	resp, err := http.ReadResponse(buf, nil)
+	if err != nil {
+		return nil, nil, fmt.Errorf("ask for a stream: %w", err)
+	}
+	if resp.StatusCode != http.StatusSwitchingProtocols {
+		defer resp.Body.Close()
+		return nil, nil, answerError(resp)
+	}
+	return c.(*net.UnixConn), buf, nil
+}
