@@ -13,7 +13,7 @@ import (
 // them come, and when a newer one has come meanwhile the older is closed.
 const (
 	joinWindow  = 10 * time.Second
-	freeJoins   = 10 // joins in a window that nobody minds
+	freeJoins   = 20 // joins in a window that nobody minds
 	longestWait = 5 * time.Second
 	maxSessions = 4 // connections of one client at a time
 	maxJoinKeys = 4096

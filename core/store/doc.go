@@ -1,0 +1,17 @@
+// Package store keeps what must survive a restart: the archive of events, the
+// settings, the interned group sets. It is the only package that knows SQL; it
+// does not know sockets, routing or configuration.
+//
+// Two databases stand behind it. With SQLite these are two files, so that bulk
+// never waits for state nor state for bulk: state.db, where a success means on
+// the disk (synchronous=FULL), and archive.db, whose log is synced once a
+// second. With PostgreSQL both live in one database. Each file, and each use
+// of PostgreSQL, has a pool that writes and a pool that reads.
+//
+// All methods of Store and Archive are safe for concurrent use. Archive.Routed
+// never waits: events go into a bounded queue, one goroutine writes them in
+// batches and, between batches, removes what retention no longer keeps, so
+// nothing contends for the write lock. A second goroutine syncs the log, looks
+// at the free disk space and reports what was dropped. Open starts both, Close
+// waits for them.
+package store

@@ -1,0 +1,229 @@
+package store
+
+import (
+	"database/sql"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"testing/fstest"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/takhost/takhost/core/store/storetest"
+)
+
+func execute(t *testing.T, d *database, text string, args ...any) {
+	t.Helper()
+	if _, err := d.write.ExecContext(testContext(t), text, args...); err != nil {
+		t.Fatalf("%s: %v", text, err)
+	}
+}
+
+func TestMigrationsOfBothDialectsHaveTheSameNames(t *testing.T) {
+	for _, part := range []string{"state", "archive"} {
+		names := map[bool][]string{}
+		for _, sqlite := range []bool{true, false} {
+			files, err := migrations(part, sqlite)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if names[sqlite], err = fs.Glob(files, "*"); err != nil {
+				t.Fatal(err)
+			}
+			for _, name := range names[sqlite] {
+				if !strings.HasSuffix(name, ".tx.up.sql") {
+					t.Errorf("%s: %s would not run in a transaction", part, name)
+				}
+			}
+		}
+		if diff := cmp.Diff(names[true], names[false]); diff != "" || len(names[true]) == 0 {
+			t.Errorf("%s: sqlite and postgres differ (-sqlite +postgres):\n%s", part, diff)
+		}
+	}
+}
+
+func TestDatabaseFromNewerVersion(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, dsn string) {
+		for _, part := range []string{"state", "archive"} {
+			o := options(t, dsn)
+			s := open(t, o)
+			d := s.state
+			if part == "archive" {
+				d = s.archive.db
+				closeWriter(t, s)
+			}
+			execute(t, d, "INSERT INTO "+part+"_migrations (name, group_id) VALUES ('0042', 2)")
+			if d.sqlite {
+				if err := os.WriteFile(d.path+".before-0042_x", nil, 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			closeStore(t, s)
+			_, err := Open(testContext(t), o)
+			if err == nil {
+				t.Fatalf("%s: a database from a newer version was opened", part)
+			}
+			want := []string{"is from a newer version: it has migration 0042, this version knows none above 0001", "run the newer takhost"}
+			if d.sqlite {
+				want = append(want, part+".db", "put the snapshot "+d.path+".before-0042_x in its place")
+			} else {
+				want = append(want, "restore the database from a backup")
+			}
+			for _, w := range want {
+				if !strings.Contains(err.Error(), w) {
+					t.Errorf("%s: got error %q, want one with %q", part, err, w)
+				}
+			}
+			if got := CodeOf(err); got != Conflict {
+				t.Errorf("%s: got code %q, want %q", part, got, Conflict)
+			}
+			if !d.sqlite { // the parts share it
+				u, err := parsePG(dsn)
+				if err != nil {
+					t.Fatal(err)
+				}
+				again, err := openPostgres(testContext(t), u, false)
+				if err != nil {
+					t.Fatal(err)
+				}
+				execute(t, again, "DELETE FROM "+part+"_migrations WHERE name = '0042'")
+				_ = again.close()
+			}
+		}
+	})
+}
+
+func TestKilledMigration(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, dsn string) {
+		o := options(t, dsn)
+		s := open(t, o)
+		put(t, s, event(1, testTime))
+		closeWriter(t, s)
+		execute(t, s.archive.db, "INSERT INTO archive_migration_locks (table_name) VALUES ('archive_migrations')")
+		closeStore(t, s)
+		log := logTo(t, &o)
+		s = open(t, o)
+		log.wait(t, "a migration was interrupted; its lock is removed")
+		if got := len(all(t, s, Query{})); got != 1 {
+			t.Errorf("got %d events, want 1", got)
+		}
+		closeStore(t, s)
+		log = logTo(t, &o)
+		open(t, o)
+		if n, _ := log.count("was interrupted"); n != 0 {
+			t.Error("the lock was not removed for good")
+		}
+	})
+}
+
+func TestMigrationIsAllOrNothing(t *testing.T) {
+	first := fstest.MapFS{"0001_a.tx.up.sql": {Data: []byte("CREATE TABLE part_a (x integer)")}}
+	broken := fstest.MapFS{
+		"0001_a.tx.up.sql": first["0001_a.tx.up.sql"],
+		"0002_b.tx.up.sql": {Data: []byte("CREATE TABLE part_b (x integer)\n--bun:split\nINSERT INTO nowhere VALUES (1)")},
+	}
+	whole := fstest.MapFS{
+		"0001_a.tx.up.sql": first["0001_a.tx.up.sql"],
+		"0002_b.tx.up.sql": {Data: []byte("CREATE TABLE part_b (x integer)\n--bun:split\nINSERT INTO part_b VALUES (7)")},
+	}
+	storetest.Each(t, func(t *testing.T, dsn string) {
+		o := options(t, dsn)
+		if err := o.setDefaults(); err != nil {
+			t.Fatal(err)
+		}
+		state, d, err := openDatabases(testContext(t), &o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer state.close()
+		defer d.close()
+		migrate := func(files fs.FS) error { return migratePart(testContext(t), d, "part", files, o.Log) }
+		if err := migrate(first); err != nil {
+			t.Fatal(err)
+		}
+		execute(t, d, "INSERT INTO part_a VALUES (1)")
+		if err := migrate(broken); err == nil || !strings.Contains(err.Error(), "nowhere") {
+			t.Errorf("broken migration: got error %v, want one about the missing table", err)
+		}
+		if _, err := d.write.ExecContext(testContext(t), "SELECT 1 FROM part_b"); err == nil {
+			t.Error("the broken migration left its table behind")
+		}
+		for range 2 { // the second time there is nothing to do
+			if err := migrate(whole); err != nil {
+				t.Fatal(err)
+			}
+		}
+		var x []int
+		if err := d.write.NewRaw("SELECT x FROM part_b").Scan(testContext(t), &x); err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff([]int{7}, x); diff != "" {
+			t.Errorf("rows of the migrated table (-want +got):\n%s", diff)
+		}
+		if d.sqlite {
+			checkSnapshot(t, d.path+".before-0002_b")
+		}
+	})
+}
+
+func checkSnapshot(t *testing.T, path string) {
+	t.Helper()
+	f, err := os.Stat(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := f.Mode().Perm(); got != 0o600 {
+		t.Errorf("mode of the snapshot: got %o, want 600", got)
+	}
+	db, err := sql.Open("sqlite", sqliteURI(path))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	var rows, tables int
+	err = errors.Join(
+		db.QueryRowContext(testContext(t), "SELECT COUNT(*) FROM part_a").Scan(&rows),
+		db.QueryRowContext(testContext(t), "SELECT COUNT(*) FROM sqlite_master WHERE name = 'part_b'").Scan(&tables))
+	if err != nil || rows != 1 || tables != 0 {
+		t.Errorf("snapshot: got %d rows, %d new tables, error %v, want 1, 0, none", rows, tables, err)
+	}
+	if left, err := filepath.Glob(path + ".*"); err != nil || len(left) > 0 {
+		t.Errorf("left beside the snapshot: %v, error %v", left, err)
+	}
+}
+
+// TestAdvisoryLock: a second server waits for the first one's migration.
+func TestAdvisoryLock(t *testing.T) {
+	dsn := storetest.Postgres(t)
+	o := options(t, dsn)
+	u, err := parsePG(dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d, err := openPostgres(testContext(t), u, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.close()
+	unlock, err := advisoryLock(testContext(t), d, o.Log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	log := logTo(t, &o)
+	opened := make(chan *Store, 1)
+	go func() {
+		s, err := Open(testContext(t), o)
+		if err != nil {
+			t.Errorf("Open: %v", err)
+		}
+		opened <- s
+	}()
+	log.wait(t, "another server migrates the database, waiting for it")
+	unlock()
+	if s := <-opened; s != nil {
+		closeStore(t, s)
+	}
+}
