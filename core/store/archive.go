@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/takhost/takhost/hostapi"
+	"github.com/takhost/takhost/hostapi/cot"
 )
 
 // Archive keeps events and finds them again. Its writer is at most 50 ms behind
@@ -60,12 +61,12 @@ type Stats struct {
 
 // newArchive makes the archive of an open database; start sets it going.
 func newArchive(ctx context.Context, db *database, opt Options) (*Archive, error) {
-	types, err := parseTypes(opt.Archive.Types)
+	types, err := cot.ParseTypeSet(opt.Archive.Types)
 	if err != nil {
 		return nil, fmt.Errorf("archive types: %w", err)
 	}
 	a := &Archive{
-		db: db, dir: opt.Dir, opt: opt.Archive, log: opt.Log, now: opt.Now, off: len(types.globs) == 0,
+		db: db, dir: opt.Dir, opt: opt.Archive, log: opt.Log, now: opt.Now, off: types.Empty(),
 		q:       newQueue(types, opt.Archive.QueueEvents, opt.Archive.QueueBytes),
 		search:  opt.test.searchTime,
 		abort:   make(chan struct{}),

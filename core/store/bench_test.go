@@ -157,7 +157,7 @@ func BenchmarkArchiveLate(b *testing.B) {
 
 // BenchmarkRouted is what the archive costs the one who routes.
 func BenchmarkRouted(b *testing.B) {
-	types, err := parseTypes([]string{"b-*", "a-f-*"})
+	types, err := cot.ParseTypeSet([]string{"b-*", "a-f-*"})
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -111,15 +111,38 @@ func sumHours(to []eventHour, evs []*hostapi.Event) []eventHour {
 	return to
 }
 
-// putHours adds hours to the table, within the transaction of their events.
-func putHours(ctx context.Context, tx bun.Conn, hours []eventHour) error {
-	q := tx.NewInsert().Model(&hours).On("CONFLICT (hour) DO UPDATE").
-		Set("events = event_hour.events + excluded.events").
-		Set("bytes = event_hour.bytes + excluded.bytes")
-	// SQLite and PostgreSQL have different names for the larger of two.
-	for _, c := range [...]struct{ column, wins string }{{"min_id", "<"}, {"max_id", ">"}, {"ahead", ">"}, {"behind", ">"}} {
-		q = q.Set("?0 = CASE WHEN excluded.?0 ?1 event_hour.?0 THEN excluded.?0 ELSE event_hour.?0 END", bun.Ident(c.column), bun.Safe(c.wins))
+// putHoursSQL adds one hour to the table. SQLite and PostgreSQL have different
+// names for the larger of two, hence the cases.
+const putHoursSQL = `INSERT INTO event_hours (hour, min_id, max_id, events, bytes, ahead, behind) VALUES (?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (hour) DO UPDATE SET events = event_hours.events + excluded.events, bytes = event_hours.bytes + excluded.bytes,
+min_id = CASE WHEN excluded.min_id < event_hours.min_id THEN excluded.min_id ELSE event_hours.min_id END,
+max_id = CASE WHEN excluded.max_id > event_hours.max_id THEN excluded.max_id ELSE event_hours.max_id END,
+ahead = CASE WHEN excluded.ahead > event_hours.ahead THEN excluded.ahead ELSE event_hours.ahead END,
+behind = CASE WHEN excluded.behind > event_hours.behind THEN excluded.behind ELSE event_hours.behind END`
+
+// putHours adds hours to the table, within the transaction of their events. For
+// a few events per batch its statement costs more than they do, so SQLite has
+// it prepared.
+func (s *session) putHours(ctx context.Context, hours []eventHour) error {
+	for i := range hours {
+		h := &hours[i]
+		args := [...]any{h.Hour, h.MinID, h.MaxID, h.Events, h.Bytes, h.Ahead, h.Behind}
+		var err error
+		if s.hours != nil {
+			_, err = s.hours.ExecContext(ctx, args[:]...)
+		} else {
+			_, err = s.conn.ExecContext(ctx, putHoursSQL, args[:]...)
+		}
+		if err != nil {
+			return err
+		}
 	}
-	_, err := q.Exec(ctx)
-	return err
+	return nil
+}
+
+func bytesOf(hours []eventHour) (n int64) {
+	for i := range hours {
+		n += hours[i].Bytes
+	}
+	return n
 }

@@ -2,12 +2,13 @@ package store
 
 import (
 	"context"
+	"sync/atomic"
 	"time"
 )
 
 const (
-	syncEvery   = time.Second            // what a power cut may cost
 	checkEvery  = 200 * time.Millisecond // between two looks at the length of the log
+	syncTicks   = 5                      // of checkEvery: what a power cut may cost
 	reportEvery = 10 * time.Second       // between two lines about dropped events
 	reportFirst = 100 * time.Millisecond
 
@@ -26,7 +27,9 @@ type keeper struct {
 	every    time.Duration
 
 	check *checkpointer // nil with PostgreSQL
-	dirty chan struct{} // capacity 1; something was written
+	dirty chan struct{} // capacity 1; something was written for the first time since a sync
+	wrote atomic.Bool   // something was written since the last sync
+	pages atomic.Int64  // by how much the log has grown since it was looked at, about
 	quit  chan struct{}
 
 	reported   [dropReasons]uint64
@@ -48,37 +51,52 @@ func (k *keeper) close() {
 	}
 }
 
-// written is called after each commit.
-func (k *keeper) written() {
-	if k.a.db.sqlite {
+// written is called after each commit of so many bytes of events. It wakes the
+// keeper once between two syncs only.
+func (k *keeper) written(bytes int64) {
+	if !k.a.db.sqlite {
+		return
+	}
+	k.pages.Add(10 + bytes/2048) // index pages of a small batch; twice the bytes of a large one
+	if k.wrote.CompareAndSwap(false, true) {
 		poke(k.dirty)
 	}
 }
 
 // run works until quit is closed.
 func (k *keeper) run() {
-	var disk, sync, check, report <-chan time.Time
+	var disk, tick, report <-chan time.Time
 	if k.a.db.sqlite {
 		t := time.NewTicker(k.every)
 		defer t.Stop()
 		disk = t.C
 	}
+	check := time.NewTicker(time.Hour) // ticks while there is something to sync
+	check.Stop()
+	ticks := 0
 	var lastReport time.Time
 	for {
 		select {
 		case <-k.dirty:
-			if sync == nil {
-				sync = time.After(syncEvery)
+			if tick == nil {
+				check.Reset(checkEvery)
+				tick, ticks = check.C, 0
 			}
-			if check == nil {
-				check = time.After(checkEvery)
+		case <-tick:
+			if k.pages.Load() >= checkpointPages/4 {
+				k.pages.Store(0)
+				k.copyLog()
 			}
-		case <-sync:
-			sync = nil
-			k.sync()
-		case <-check:
-			check = nil
-			k.copyLog()
+			if ticks++; ticks < syncTicks {
+				continue
+			}
+			ticks = 0
+			if k.wrote.Swap(false) {
+				k.sync()
+			} else {
+				check.Stop()
+				tick = nil
+			}
 		case <-disk:
 			k.checkDisk()
 		case <-k.a.q.dropped:
@@ -89,6 +107,7 @@ func (k *keeper) run() {
 			report, lastReport = nil, time.Now()
 			k.report()
 		case <-k.quit:
+			check.Stop()
 			if k.a.db.sqlite {
 				k.sync()
 			}

@@ -7,6 +7,8 @@ import (
 	"github.com/uptrace/bun"
 
 	"github.com/takhost/takhost/core/store/storetest"
+
+	"github.com/takhost/takhost/hostapi/cot"
 )
 
 // TestQueriesUseIndexes asks both databases how they would find the events.
@@ -21,7 +23,7 @@ func TestQueriesUseIndexes(t *testing.T) {
 		{"type", Query{Types: []string{"b-t-f"}}, "SEARCH events USING INDEX events_type", "events_type"},
 		{"several types", Query{Types: []string{"b-*"}}, "INDEX events_type (type=?", "events_type"},
 		{"span", Query{From: testTime, To: testTime.Add(1e9)}, "SEARCH events USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)", "events_pkey"},
-		{"box", Query{Box: &Box{0, 0, 1, 1}, From: testTime, To: testTime.Add(1e9)}, "SEARCH events USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)", "events_pkey"},
+		{"box", Query{Box: &cot.Box{South: 0, West: 0, North: 1, East: 1}, From: testTime, To: testTime.Add(1e9)}, "SEARCH events USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)", "events_pkey"},
 	}
 	storetest.Each(t, func(t *testing.T, dsn string) {
 		s := open(t, options(t, dsn))

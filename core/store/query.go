@@ -3,12 +3,12 @@ package store
 import (
 	"context"
 	"fmt"
-	"math"
 	"time"
 
 	"github.com/uptrace/bun"
 
 	"github.com/takhost/takhost/hostapi"
+	"github.com/takhost/takhost/hostapi/cot"
 )
 
 // Query asks for stored events. Zero fields do not restrict.
@@ -17,18 +17,12 @@ type Query struct {
 	Types []string  // globs of CoT types; an event matches one of them
 	From  time.Time // received at or after
 	To    time.Time // received before
-	Box   *Box      // events without a point are in no box
+	Box   *cot.Box  // events without a point are in no box
 	Sets  []hostapi.SetID
 
 	Limit     int    // events of a page: 1 to 1,000; 0: 100
 	After     string // Next of the page before
 	Ascending bool   // oldest first; otherwise newest first
-}
-
-// Box is a rectangle in degrees, its edges included. West > East crosses the
-// 180th meridian.
-type Box struct {
-	South, West, North, East float64
 }
 
 // Page is one page of events in the order of their ids.
@@ -96,26 +90,17 @@ func newSearch(q *Query) (*search, error) {
 		return nil, invalidf("types: %d given, at most %d are possible", len(q.Types), maxGlobs)
 	}
 	var err error
-	if s.types, err = parseTypes(q.Types); err != nil {
-		return nil, err
+	if s.types, err = cot.ParseTypeSet(q.Types); err != nil {
+		return nil, invalidf("types: %v", err)
 	}
 	if !q.From.IsZero() && !q.To.IsZero() && !q.From.Before(q.To) {
 		return nil, invalidf("time span: its begin %s is not before its end %s", q.From.Format(time.RFC3339), q.To.Format(time.RFC3339))
 	}
-	if b := q.Box; b != nil && !b.valid() {
+	if b := q.Box; b != nil && !b.Valid() {
 		return nil, invalidf("box: needs south <= north within -90 to 90, west and east within -180 to 180")
 	}
 	if s.cursor, err = parseCursor(q.After, q.Ascending); err != nil {
 		return nil, err
 	}
 	return s, nil
-}
-
-func (b *Box) valid() bool {
-	for _, v := range [...]float64{b.South, b.North, b.West, b.East} {
-		if math.IsNaN(v) {
-			return false
-		}
-	}
-	return b.South <= b.North && b.South >= -90 && b.North <= 90 && math.Abs(b.West) <= 180 && math.Abs(b.East) <= 180
 }

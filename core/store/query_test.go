@@ -73,13 +73,13 @@ func TestQueryFilters(t *testing.T) {
 		{"hour after", Query{From: sec(3600)}, nil},
 		{"hours around", Query{From: sec(-7200), To: sec(7200)}, []int{0, 1, 2, 3, 4, 5, 6, 7}},
 		{"span and uid", Query{UID: "A", From: sec(1), To: sec(6)}, []int{2}},
-		{"box", Query{Box: &Box{46, 7, 47.5, 8.5}}, []int{0, 1, 6}},
-		{"box of a point", Query{Box: &Box{48, 9, 48, 9}}, []int{2}},
-		{"box across the 180th meridian", Query{Box: &Box{-20, 179, -10, -179}}, []int{4, 5}},
-		{"box without the 180th meridian", Query{Box: &Box{-20, -179, -10, 179}}, nil},
-		{"box of the world leaves out what has no point", Query{Box: &Box{-90, -180, 90, 180}}, []int{0, 1, 2, 4, 5, 6, 7}},
-		{"box and type", Query{Types: []string{"b-*"}, Box: &Box{46, 7, 49, 10}}, []int{6}},
-		{"box and uid", Query{UID: "A", Box: &Box{47.5, 7, 49, 10}}, []int{2}},
+		{"box", Query{Box: &cot.Box{South: 46, West: 7, North: 47.5, East: 8.5}}, []int{0, 1, 6}},
+		{"box of a point", Query{Box: &cot.Box{South: 48, West: 9, North: 48, East: 9}}, []int{2}},
+		{"box across the 180th meridian", Query{Box: &cot.Box{South: -20, West: 179, North: -10, East: -179}}, []int{4, 5}},
+		{"box without the 180th meridian", Query{Box: &cot.Box{South: -20, West: -179, North: -10, East: 179}}, nil},
+		{"box of the world leaves out what has no point", Query{Box: &cot.Box{South: -90, West: -180, North: 90, East: 180}}, []int{0, 1, 2, 4, 5, 6, 7}},
+		{"box and type", Query{Types: []string{"b-*"}, Box: &cot.Box{South: 46, West: 7, North: 49, East: 10}}, []int{6}},
+		{"box and uid", Query{UID: "A", Box: &cot.Box{South: 47.5, West: 7, North: 49, East: 10}}, []int{2}},
 		{"sets", Query{Sets: []hostapi.SetID{2, 3, 77}}, []int{2, 5}},
 		{"no set", Query{Sets: []hostapi.SetID{}}, nil},
 		{"sets, type, span", Query{Sets: []hostapi.SetID{1}, Types: []string{"a-*"}, From: sec(1)}, []int{1, 4, 7}},
@@ -132,10 +132,10 @@ func TestQueryRefuses(t *testing.T) {
 		{"uid outside UTF-8", Query{UID: "a\xff"}, "uid: is not valid text"},
 		{"span backwards", Query{From: testTime, To: testTime.Add(-time.Second)}, "is not before its end"},
 		{"empty span", Query{From: testTime, To: testTime}, "is not before its end"},
-		{"box upside down", Query{Box: &Box{10, 0, 5, 0}}, "box: needs south <= north"},
-		{"box beyond the pole", Query{Box: &Box{0, 0, 91, 0}}, "box: needs"},
-		{"box beyond 180", Query{Box: &Box{0, 0, 1, 181}}, "box: needs"},
-		{"box without numbers", Query{Box: &Box{0, math.NaN(), 1, 1}}, "box: needs"},
+		{"box upside down", Query{Box: &cot.Box{South: 10, West: 0, North: 5, East: 0}}, "box: needs south <= north"},
+		{"box beyond the pole", Query{Box: &cot.Box{South: 0, West: 0, North: 91, East: 0}}, "box: needs"},
+		{"box beyond 180", Query{Box: &cot.Box{South: 0, West: 0, North: 1, East: 181}}, "box: needs"},
+		{"box without numbers", Query{Box: &cot.Box{South: 0, West: math.NaN(), North: 1, East: 1}}, "box: needs"},
 		{"cursor that is none", Query{After: "xyz"}, "after: is not what next of a page gave"},
 		{"cursor with junk", Query{After: down + "A"}, "after: is not what next of a page gave"},
 		{"cursor of zero", Query{After: formatCursor(0, false)}, "after: is not what next of a page gave"},
@@ -239,7 +239,7 @@ func TestSearchBreaksOff(t *testing.T) {
 		}
 		put(t, s, evs...)
 		for _, ascending := range []bool{true, false} {
-			q := Query{Box: &Box{9, 0, 11, 10}, Ascending: ascending}
+			q := Query{Box: &cot.Box{South: 9, West: 0, North: 11, East: 10}, Ascending: ascending}
 			pages, empty := 0, 0
 			var got []hostapi.ID
 			for {

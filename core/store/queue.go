@@ -16,7 +16,7 @@ const (
 	// gather is how long the first event of a batch waits for others. With the
 	// time that the batch itself takes it keeps below the 50 ms that a crash of
 	// the process may cost.
-	gather = 20 * time.Millisecond
+	gather = 30 * time.Millisecond
 
 	// Both are indexed, and an index entry of PostgreSQL holds 2,700 bytes.
 	// Events with longer ones are refused, in SQLite too, so that both agree.
@@ -43,7 +43,7 @@ var dropNames = [dropReasons]string{"queue full", "disk nearly full", "refused",
 // queue holds the events that wait for the writer. It is bounded in events and
 // bytes; those the writer has in hand count until they are stored or given up.
 type queue struct {
-	types     typeSet
+	types     cot.TypeSet
 	maxEvents int
 	maxBytes  int64
 	wake      chan struct{} // capacity 1; the writer looks again
@@ -67,7 +67,7 @@ type flushWait struct {
 	done   chan struct{}
 }
 
-func newQueue(types typeSet, maxEvents int, maxBytes int64) *queue {
+func newQueue(types cot.TypeSet, maxEvents int, maxBytes int64) *queue {
 	return &queue{
 		types: types, maxEvents: maxEvents, maxBytes: maxBytes,
 		wake: make(chan struct{}, 1), dropped: make(chan struct{}, 1),
@@ -90,7 +90,7 @@ func (q *queue) put(evs []*hostapi.Event) {
 	wake, lost := false, false
 	q.mu.Lock()
 	for _, e := range evs {
-		if e.Flags.Has(cot.NoArchive) || !q.types.match(e.Type) {
+		if e.Flags.Has(cot.NoArchive) || !q.types.Match(e.Type) {
 			continue
 		}
 		if why, ok := q.room(e); !ok {

@@ -9,6 +9,7 @@ import (
 	"github.com/uptrace/bun"
 
 	"github.com/takhost/takhost/hostapi"
+	"github.com/takhost/takhost/hostapi/cot"
 )
 
 const (
@@ -27,7 +28,7 @@ const (
 type search struct {
 	q      *Query
 	limit  int
-	types  typeSet
+	types  cot.TypeSet
 	cursor hostapi.ID
 
 	found []hit

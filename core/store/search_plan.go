@@ -32,7 +32,7 @@ func (s *search) plan(ctx context.Context, c bun.Conn, sqlite bool) (sources []c
 	if !q.To.IsZero() {
 		rest.and("recv < ?", ceilMicros(q.To))
 	}
-	byType := len(q.Types) > 0 && !s.types.all
+	byType := len(q.Types) > 0 && !s.types.All()
 	switch {
 	case q.UID != "":
 		sources = []clause{{"uid = ?", []any{q.UID}}}

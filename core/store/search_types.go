@@ -17,18 +17,18 @@ func (s *search) typeNames(ctx context.Context, c bun.Conn) (names []string, few
 			names = append(names, name)
 		}
 	}
-	for i := range s.types.globs {
-		g := &s.types.globs[i]
-		if g.exact {
-			add(g.text)
+	for _, g := range s.types.Globs() {
+		if g.Exact() {
+			add(g.String())
 			continue
 		}
-		stored, all, err := typesWith(ctx, c, g.prefix)
+		prefix, _ := g.Prefix()
+		stored, all, err := typesWith(ctx, c, prefix)
 		if err != nil || !all {
 			return nil, false, err
 		}
 		for _, name := range stored {
-			if g.match(name) {
+			if g.Match(name) {
 				add(name)
 			}
 		}
@@ -54,16 +54,15 @@ func typesWith(ctx context.Context, c bun.Conn, prefix string) (names []string, 
 func (s *search) typeClause(sqlite bool) (string, []any) {
 	var or []string
 	var args []any
-	for i := range s.types.globs {
-		g := &s.types.globs[i]
+	for _, g := range s.types.Globs() {
 		switch {
-		case g.exact:
-			or, args = append(or, "type = ?"), append(args, g.text)
+		case g.Exact():
+			or, args = append(or, "type = ?"), append(args, g.String())
 		case sqlite:
-			or, args = append(or, "type GLOB ?"), append(args, g.text)
+			or, args = append(or, "type GLOB ?"), append(args, g.String())
 		default:
 			or = append(or, "type LIKE ?")
-			args = append(args, strings.NewReplacer("_", `\_`, "*", "%").Replace(g.text))
+			args = append(args, strings.NewReplacer("_", `\_`, "*", "%").Replace(g.String()))
 		}
 	}
 	return "(" + strings.Join(or, " OR ") + ")", args

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 
 	"github.com/uptrace/bun"
@@ -14,6 +15,7 @@ type session struct {
 	conn  bun.Conn
 	begin string
 	ins   inserter
+	hours *sql.Stmt // putHoursSQL, with SQLite
 }
 
 // inserter is the quick way of a driver to insert many events.
@@ -34,7 +36,10 @@ func (d *database) session(ctx context.Context) (*session, error) {
 	s := &session{conn: conn, begin: "BEGIN", ins: &pgInserter{}}
 	if d.sqlite {
 		s.begin = "BEGIN IMMEDIATE"
-		if s.ins, err = newSQLiteInserter(ctx, conn); err != nil {
+		if s.ins, err = newSQLiteInserter(ctx, conn); err == nil {
+			s.hours, err = conn.Conn.PrepareContext(ctx, putHoursSQL)
+		}
+		if err != nil {
 			discard(conn)
 			return nil, err
 		}
@@ -42,9 +47,13 @@ func (d *database) session(ctx context.Context) (*session, error) {
 	return s, nil
 }
 
-// close gives up the connection; the prepared statement goes before it.
+// close gives up the connection; the prepared statements go before it.
 func (s *session) close() {
-	if s.ins.close(s.conn) != nil {
+	err := s.ins.close(s.conn)
+	if s.hours != nil {
+		err = errors.Join(err, s.hours.Close())
+	}
+	if err != nil {
 		discard(s.conn)
 		return
 	}

@@ -145,7 +145,7 @@ func TestOpenRefuses(t *testing.T) {
 		{"folder in the place of a file", Options{DSN: "sqlite", Dir: folder}, "takhost must be able to read and write it"},
 		{"other database", Options{DSN: "mysql://u:secret@h/d"}, "must be sqlite or postgres://"},
 		{"nobody listens", Options{DSN: "postgres://u:secret@127.0.0.1:1/d"}, "is the server running"},
-		{"types", Options{DSN: "sqlite", Dir: t.TempDir(), Archive: ArchiveOptions{Types: []string{"a b"}}}, `archive types: CoT type "a b"`},
+		{"types", Options{DSN: "sqlite", Dir: t.TempDir(), Archive: ArchiveOptions{Types: []string{"a b"}}}, `archive types: "a b" is no CoT type`},
 		{"negative keep", Options{DSN: "sqlite", Dir: t.TempDir(), Archive: ArchiveOptions{Keep: -1}}, "archive keep: -1ns is negative"},
 		{"negative size", Options{DSN: "sqlite", Dir: t.TempDir(), Archive: ArchiveOptions{Max: -1}}, "archive max: -1 is negative"},
 		{"negative queue", Options{DSN: "sqlite", Dir: t.TempDir(), Archive: ArchiveOptions{QueueBytes: -1}}, "must not be negative"},

@@ -245,6 +245,6 @@ func (s *sweeper) vacuum(ctx context.Context, ses *session) (more bool, err erro
 	if _, err := ses.conn.ExecContext(ctx, fmt.Sprintf("PRAGMA incremental_vacuum(%d)", min(vacuumPages, free-leave))); err != nil {
 		return false, fmt.Errorf("give free pages back: %w", err)
 	}
-	s.a.keeper.written()
+	s.a.keeper.written(vacuumPages * 4096)
 	return true, nil
 }

@@ -142,13 +142,13 @@ func (w *writer) insert(evs []*hostapi.Event) error {
 		if err := s.ins.insert(ctx, c, evs); err != nil {
 			return err
 		}
-		return putHours(ctx, c, w.hours)
+		return s.putHours(ctx, w.hours)
 	})
 	if err != nil {
 		return err
 	}
 	w.a.addTotals(w.hours)
-	w.a.keeper.written()
+	w.a.keeper.written(bytesOf(w.hours))
 	w.a.met.stored(len(evs), time.Since(began))
 	return nil
 }

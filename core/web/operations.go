@@ -153,7 +153,7 @@ func queryEvents(ctx context.Context, core Core, in *eventsInput) (EventPage, er
 		if err != nil {
 			return EventPage{}, invalidf("query.box: %s", err)
 		}
-		q.Box = (*store.Box)(&b)
+		q.Box = &b
 	}
 	if in.Group != "" {
 		sets, err := core.Sets(ctx, in.Group)

@@ -16,6 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/takhost/takhost/core/store"
+	"github.com/takhost/takhost/hostapi/cot"
 	"github.com/takhost/takhost/hostapi"
 )
 
@@ -90,7 +91,7 @@ func TestEventsQuery(t *testing.T) {
 		{"uid", "uid=A%20B", store.Query{UID: "A B", Limit: 100}},
 		{"types", "type=a-f-*&type=b-t-f", store.Query{Types: []string{"a-f-*", "b-t-f"}, Limit: 100}},
 		{"span", "from=2026-11-21T00:00:00Z&to=2026-11-21T01:00:00%2B01:00", store.Query{From: day, To: day, Limit: 100}},
-		{"box", "box=-10,170,20.5,-170", store.Query{Box: &store.Box{South: -10, West: 170, North: 20.5, East: -170}, Limit: 100}},
+		{"box", "box=-10,170,20.5,-170", store.Query{Box: &cot.Box{South: -10, West: 170, North: 20.5, East: -170}, Limit: 100}},
 		{"group", "group=Blue", store.Query{Sets: []hostapi.SetID{2, 5}, Limit: 100}},
 		{"page", "limit=1000&after=abc&order=asc", store.Query{Limit: 1000, After: "abc", Ascending: true}},
 	} {

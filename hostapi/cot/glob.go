@@ -19,7 +19,10 @@ type TypeGlob struct {
 
 // ParseTypeGlob reads a pattern; the error says how one is written.
 func ParseTypeGlob(s string) (TypeGlob, error) {
-	ok := s != "" && len(s) <= maxGlob
+	if len(s) > maxGlob {
+		return TypeGlob{}, fmt.Errorf("%q… is no CoT type: it must have 1 to %d characters", s[:40], maxGlob)
+	}
+	ok := s != ""
 	for _, c := range []byte(s) {
 		switch {
 		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9', c == '-', c == '.', c == '_', c == '*':
@@ -28,7 +31,7 @@ func ParseTypeGlob(s string) (TypeGlob, error) {
 		}
 	}
 	if !ok {
-		return TypeGlob{}, fmt.Errorf("%q is no CoT type: write one such as b-t-f, with * for any text, such as a-f-*", s[:min(len(s), 40)])
+		return TypeGlob{}, fmt.Errorf("%q is no CoT type: write one such as b-t-f, with * for any text, such as a-f-*", s)
 	}
 	parts := strings.Split(s, "*")
 	return TypeGlob{text: s, prefix: parts[0], parts: parts[1:]}, nil
@@ -86,6 +89,9 @@ func ParseTypeSet(patterns []string) (TypeSet, error) {
 
 // Globs gives the patterns. The caller must not change them.
 func (t *TypeSet) Globs() []TypeGlob { return t.globs }
+
+// All says whether every type is in the set.
+func (t *TypeSet) All() bool { return t.all }
 
 // Empty says whether there are no patterns.
 func (t *TypeSet) Empty() bool { return len(t.globs) == 0 }

@@ -18,6 +18,12 @@ func TestTypeGlob(t *testing.T) {
 		{"a-*-G", []string{"a-f-G", "a-f-h-G"}, []string{"a-G", "a-f-G-U"}},
 		{"*-G-*-C", []string{"a-f-G-U-C", "-G--C"}, []string{"a-f-G-C", "a-f-G-U-C-I"}},
 		{"a*a", []string{"aa", "aba"}, []string{"a"}},
+		{"a*b*c", []string{"abc", "axbxc", "abcbc", "abbc"}, []string{"ab", "ac", "abcd", "acb"}},
+		{"*a*", []string{"a", "xa", "ax", "xax"}, []string{"", "b"}},
+		{"**", []string{"", "a"}, nil},
+		{"a**b", []string{"ab", "acb"}, []string{"a", "b"}},
+		{"ab*ba", []string{"abba", "abxba"}, []string{"aba", "ab"}},
+		{"a.f_9", []string{"a.f_9"}, []string{"axf_9", "a.fx9"}},
 	} {
 		g, err := ParseTypeGlob(c.glob)
 		if err != nil {

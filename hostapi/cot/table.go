@@ -1,5 +1,7 @@
 package cot
 
+import "strings"
+
 // This file is for code that carries a tree over into a form of its own, such
 // as the event view of package hostapi: it tells where things stand in the
 // event instead of what they say.
@@ -53,18 +55,39 @@ func (t *Tree) Attribute(i int) Attribute {
 
 // PlainBody says whether the text of an element is its body as it stands:
 // nothing in it is an element or has to be decoded.
-func (t *Tree) PlainBody(e Element) bool {
-	for _, c := range []byte(t.src[e.Body.At:e.Body.To]) {
-		if c == '<' || c == '&' || c == '\r' {
+func (t *Tree) PlainBody(e Element) bool { return plain(t.src[e.Body.At:e.Body.To]) }
+
+// AppendText appends the text of element i, as Node.Text gives it.
+func (t *Tree) AppendText(dst []byte, i int) []byte {
+	n := &t.nodes[i]
+	at := n.bodyAt
+	if n.children {
+		for c := int32(i) + 1; c != none; c = t.nodes[c].next {
+			dst = appendText(dst, t.src[at:t.nodes[c].at])
+			at = t.nodes[c].to
+		}
+	}
+	return appendText(dst, t.src[at:n.bodyTo])
+}
+
+// appendText appends the character data of s, in which there is no element.
+func appendText(dst []byte, s string) []byte {
+	if plain(s) {
+		return append(dst, s...)
+	}
+	var b strings.Builder
+	writeText(&b, s)
+	return append(dst, b.String()...)
+}
+
+// plain says whether character data stands for itself.
+func plain(s string) bool {
+	for i := range len(s) {
+		if s[i] == '<' || s[i] == '&' || s[i] == '\r' {
 			return false
 		}
 	}
 	return true
-}
-
-// AppendText appends the text of element i, as Node.Text gives it.
-func (t *Tree) AppendText(dst []byte, i int) []byte {
-	return append(dst, Node{t, int32(i)}.Text()...)
 }
 
 // AppendValue appends what the value of attribute i says, as Node.Attr gives
