@@ -122,8 +122,8 @@ func TestQueryRefuses(t *testing.T) {
 	}{
 		{"negative limit", Query{Limit: -1}, "limit -1: must be 1 to 1000"},
 		{"large limit", Query{Limit: 1001}, "limit 1001: must be 1 to 1000"},
-		{"empty glob", Query{Types: []string{"a-f", ""}}, `CoT type ""`},
-		{"glob with a space", Query{Types: []string{"a f"}}, `CoT type "a f"`},
+		{"empty glob", Query{Types: []string{"a-f", ""}}, `"" is no CoT type`},
+		{"glob with a space", Query{Types: []string{"a f"}}, `"a f" is no CoT type`},
 		{"glob with SQL", Query{Types: []string{"a' OR 1=1 --"}}, "CoT type"},
 		{"long glob", Query{Types: []string{strings.Repeat("a", 129)}}, "1 to 128 characters"},
 		{"many globs", Query{Types: make([]string, 65)}, "at most 64"},
