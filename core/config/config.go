@@ -73,7 +73,7 @@ type Limits struct {
 	Unfinished            Bytes    `yaml:"unfinished" doc:"Memory for events of which only a part has come, for all connections together."`
 	UnfinishedWait        Duration `yaml:"unfinished_wait" doc:"Time in which the rest of an event must come."`
 	Handshake             Duration `yaml:"handshake" doc:"Time for a TLS handshake or the header of an HTTP request."`
-	Gather                Duration `yaml:"gather" doc:"Longest wait under load, so that one write carries many events. 0 writes at once."`
+	Gather                Duration `yaml:"gather" doc:"Longest wait of positions under load, so that one write carries many; other events wait a third of it. 0 writes at once."`
 	Stall                 Duration `yaml:"stall" doc:"A receiver that takes nothing for this long is closed."`
 	SenderRate            int      `yaml:"sender_rate" doc:"Events a second that one connection may send. 0 is no limit."`
 	ArchiveQueueEvents    int      `yaml:"archive_queue_events" doc:"Events that may wait for the database; what comes on top is routed but not archived."`
@@ -100,7 +100,7 @@ func Default() Config {
 			Unfinished:            256 * MiB,
 			UnfinishedWait:        Duration(30 * time.Second),
 			Handshake:             Duration(10 * time.Second),
-			Gather:                Duration(4 * time.Millisecond),
+			Gather:                Duration(11 * time.Millisecond),
 			Stall:                 Duration(60 * time.Second),
 			SenderRate:            20_000,
 			ArchiveQueueEvents:    65_536,

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net"
 	"runtime/debug"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -44,9 +45,8 @@ type conn struct {
 	why    string    // why the server closed it
 	moved  time.Time // when the last bytes went out with more waiting
 
-	// Set by whoever writes, read by whoever has taken the connection out of
-	// the hub's lists: never at the same time.
-	written time.Time
+	written time.Time // when it was last written to without waiting
+	due     time.Time // of a listed one: when it is to be written
 
 	// What a write left over; used only by whoever has state writing.
 	left    []*hostapi.Event
@@ -90,7 +90,7 @@ func (c *conn) Offer(evs []*hostapi.Event) (lagging bool) {
 		c.s.met.slow.Add(1)
 		return false
 	}
-	c.want()
+	c.want(slices.ContainsFunc(evs, func(e *hostapi.Event) bool { return !e.IsPosition() }))
 	c.setLag(c.lag || c.queue.more(2))
 	return c.lag && c.s.opt.Now().Sub(c.moved) < time.Second
 }
@@ -114,19 +114,43 @@ func (c *conn) Replay(evs []*hostapi.Event) {
 	defer c.mu.Unlock()
 	c.queue.replay = evs
 	if len(evs) > 0 {
-		c.want()
+		c.want(true)
 	}
 }
 
-// want lists the connection for writing. c.mu is held.
-func (c *conn) want() {
-	if c.state == idle {
+// want lists the connection for writing; hasty says that there is more than
+// positions to write. c.mu is held.
+func (c *conn) want(hasty bool) {
+	switch c.state {
+	case idle:
 		c.state = listed
-		c.s.hub.add(c)
+		now, wait := time.Now(), c.s.hub.window(hasty)
+		if now.Sub(c.written) >= wait {
+			wait = 0
+		}
+		c.due = now.Add(wait)
+		c.s.hub.add(c, wait, now)
+	case listed:
+		full := c.queue.bytes > c.s.hub.urgent
+		if !hasty && !full {
+			return
+		}
+		due := time.Now()
+		if now := due; !full {
+			due = now.Add(c.s.hub.window(true))
+		}
+		if due.Before(c.due) {
+			c.due = due
+			c.s.hub.sooner(due, time.Now())
+		}
 	}
-	if c.state == listed && c.queue.bytes > c.s.hub.urgent {
-		c.s.hub.hurryUp()
-	}
+}
+
+// dueAt says when the connection is to be written at the latest.
+func (c *conn) dueAt() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.due
 }
 
 // Close ends the connection. It implements route.Receiver.

@@ -6,39 +6,54 @@ import (
 	"time"
 )
 
-// hub writes out what was queued. Whoever queued events calls flush when it is
-// done. A connection that was not written to for the gather window is written
-// at once, by the caller; the others wait for the end of the window, so that
-// one write carries all that came meanwhile. The window is therefore 0 for a
-// client that gets little, and nobody is written to more often than once in a
-// window. Writing never waits for a socket.
+// hub writes out what was queued. A connection that was not written to for its
+// gather window is written at once, by whoever queued the events and calls
+// flush; otherwise the events wait for the end of a window, so that one write
+// carries all that came meanwhile. The window is therefore 0 for a client that
+// gets little, and nobody is written to much more often than once in a window.
+// Positions, which come all the time and are old news anyway, have a longer
+// window than everything else. Writing never waits for a socket.
 //
 // A connection stands in one of the lists, once, as long as its state is
 // listed. Several callers may write at once: each has taken its list out.
 type hub struct {
 	urgent int // bytes queued for one receiver that end the wait
 
-	mu     sync.Mutex
-	window time.Duration // longest wait for more events to write along
-	fresh  []*conn       // something was queued since the last flush
-	later  []*conn       // wait for the end of the window
-	spare  []*conn       // an empty slice to use again
-	hurry  bool          // a receiver reached urgent
-	armed  bool          // the timer will come
-	timer  *time.Timer
+	mu    sync.Mutex
+	long  time.Duration // window of positions
+	short time.Duration // window of everything else
+	now   []*conn       // to be written by the next flush
+	later []*conn       // to be written when they are due
+	spare []*conn       // an empty slice to use again
+	next  time.Time     // when the timer comes; zero when it does not
+	timer *time.Timer
 }
 
+// newHub gives a hub with that window for positions.
 func newHub(window time.Duration) *hub {
-	h := &hub{window: window, urgent: 64 << 10}
+	h := &hub{long: window, short: window / 3, urgent: 64 << 10}
 	h.timer = time.AfterFunc(time.Hour, h.tick)
 	h.timer.Stop()
 	return h
 }
 
+// window gives how long events may wait; hasty says that not all of them are
+// positions.
+func (h *hub) window(hasty bool) time.Duration {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if hasty {
+		return h.short
+	}
+	return h.long
+}
+
 // hasten ends all waiting for more events, for good: the server stops.
 func (h *hub) hasten() {
 	h.mu.Lock()
-	h.window, h.hurry = 0, true
+	h.long, h.short = 0, 0
+	h.now = append(h.now, h.later...)
+	h.later = nil
 	h.mu.Unlock()
 	h.flush()
 }
@@ -50,78 +65,87 @@ func (h *hub) stop() {
 	h.timer.Stop()
 }
 
-// add lists a connection that has something queued.
-func (h *hub) add(c *conn) {
+// add lists a connection that has something queued, to be written by the next
+// flush or, when wait is above 0, after that time.
+func (h *hub) add(c *conn, wait time.Duration, now time.Time) {
 	h.mu.Lock()
-	h.fresh = append(h.fresh, c)
-	h.mu.Unlock()
+	defer h.mu.Unlock()
+	if wait <= 0 {
+		h.now = append(h.now, c)
+		return
+	}
+	h.later = append(h.later, c)
+	h.wakeAt(now.Add(wait), now)
 }
 
-// hurryUp ends the wait at the next flush.
-func (h *hub) hurryUp() {
+// sooner is called when a listed connection is due earlier than it was.
+func (h *hub) sooner(due, now time.Time) {
 	h.mu.Lock()
-	h.hurry = true
-	h.mu.Unlock()
+	defer h.mu.Unlock()
+	h.wakeAt(due, now)
 }
 
-// flush writes what is queued, now or at the end of the window.
+// wakeAt makes the timer come no later than at due. h.mu is held.
+func (h *hub) wakeAt(due, now time.Time) {
+	if h.next.IsZero() || due.Before(h.next) {
+		h.next = due
+		h.timer.Reset(due.Sub(now))
+	}
+}
+
+// flush writes what is to be written at once.
 func (h *hub) flush() {
 	h.mu.Lock()
-	if len(h.fresh) == 0 && !h.hurry {
+	if len(h.now) == 0 {
 		h.mu.Unlock()
 		return
 	}
-	list, due := h.fresh, 0
-	h.fresh, h.spare = h.spare[:0], nil
-	if h.hurry {
-		h.hurry = false
-		list = append(list, h.later...)
-		due = len(list)
-		clear(h.later)
-		h.later = h.later[:0]
-	} else {
-		now := time.Now()
-		for i, c := range list {
-			if now.Sub(c.written) >= h.window {
-				list[i], list[due] = list[due], list[i]
-				due++
-			}
-		}
-		h.later = append(h.later, list[due:]...)
-		if due < len(list) && !h.armed {
-			h.armed = true
-			h.timer.Reset(h.window)
-		}
-	}
-	h.mu.Unlock()
-	h.write(list[:due])
-	h.reuse(list)
-}
-
-// tick writes to all that waited for it.
-func (h *hub) tick() {
-	h.mu.Lock()
-	h.armed = false
-	list := h.later
-	h.later = nil
+	list := h.now
+	h.now, h.spare = h.spare[:0], nil
 	h.mu.Unlock()
 	h.write(list)
-	h.reuse(list)
 }
 
-// reuse keeps the larger of the spare slices.
-func (h *hub) reuse(list []*conn) {
-	clear(list)
+// tick writes to all who are due, and sets the timer for the others.
+func (h *hub) tick() {
+	h.mu.Lock()
+	now := time.Now()
+	h.next = time.Time{}
+	list := h.later
+	h.later = h.spare[:0]
+	h.spare = nil
+	h.mu.Unlock()
+
+	n := 0 // those before are due
+	var next time.Time
+	for i, c := range list {
+		if due := c.dueAt(); !due.After(now) {
+			list[i], list[n] = list[n], list[i]
+			n++
+		} else if next.IsZero() || due.Before(next) {
+			next = due
+		}
+	}
+	if n < len(list) {
+		h.mu.Lock()
+		h.later = append(h.later, list[n:]...)
+		h.wakeAt(next, now)
+		h.mu.Unlock()
+	}
+	clear(list[n:])
+	h.write(list[:n])
+}
+
+// write writes to all in the list and keeps its memory for the next one.
+func (h *hub) write(list []*conn) {
+	if len(list) > 0 {
+		writeAll(list)
+		clear(list)
+	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if cap(list) > cap(h.spare) {
 		h.spare = list[:0]
-	}
-}
-
-func (h *hub) write(list []*conn) {
-	if len(list) > 0 {
-		writeAll(list)
 	}
 }
 

@@ -330,7 +330,7 @@ func TestCloseWritesWhatIsQueued(t *testing.T) {
 	addr := b.listen(nil)
 	x, y := b.dial(addr).greeted(), b.dial(addr).greeted()
 	b.hub.mu.Lock()
-	b.hub.window = time.Hour // from here on nothing goes out by itself
+	b.hub.long, b.hub.short = time.Hour, time.Hour // from here on nothing goes out by itself
 	b.hub.mu.Unlock()
 	x.write(numbered(1))
 	for {
