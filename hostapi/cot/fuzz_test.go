@@ -111,7 +111,7 @@ func FuzzParseTime(f *testing.F) {
 // equal.
 func FuzzBuilder(f *testing.F) {
 	f.Add("U-1", "a-f-G", "m-g", int64(1767323045678000), "x", "y", "z", "text", "<raw/>", 48.5)
-	f.Add("u<\"'&>", "t\t\n\r", "", int64(-1), "ü", "a:b", "]]>", "]]>\r\n", "<![CDATA[]]>", -0.0)
+	f.Add("u<\"'&>", "t\t\n\r", "", int64(-1), "ü", "a:b", "]]>", "]]>\r\n", "<![CDATA[]]>", math.Copysign(0, -1))
 	f.Fuzz(func(t *testing.T, uid, typ, how string, usec int64, elem, name, value, text, raw string, v float64) {
 		xml, err := NewEvent(uid, typ, how, time.UnixMicro(usec), time.Minute).
 			Point(v, -v, v, v, v).
