@@ -98,7 +98,11 @@ func openSQLite(ctx context.Context, dir string, f sqliteFile) (*database, error
 		write: bun.NewDB(w, sqlitedialect.New()), read: bun.NewDB(r, sqlitedialect.New()),
 	}
 	if err := w.PingContext(ctx); err != nil {
-		return nil, errors.Join(fmt.Errorf("open %s: %w; when the file is damaged, move it away or put a backup in its place", path, err), d.close())
+		remedy := "when the file is damaged, move it away or put a backup in its place"
+		if faultOf(err) == faultFull {
+			remedy = "free space on the disk"
+		}
+		return nil, errors.Join(fmt.Errorf("open %s: %w; %s", path, err, remedy), d.close())
 	}
 	return d, nil
 }

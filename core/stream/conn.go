@@ -2,12 +2,14 @@ package stream
 
 import (
 	"crypto/tls"
+	"errors"
 	"log/slog"
 	"net"
 	"runtime/debug"
 	"slices"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/takhost/takhost/hostapi"
@@ -211,6 +213,9 @@ func (c *conn) finish(err error) {
 	switch {
 	case why != "":
 		log.Warn("connection closed", slog.String("why", why))
+	case errors.Is(err, syscall.ETIMEDOUT):
+		c.s.met.gone.Add(1)
+		log.Warn("connection closed", slog.String("why", "its peer is gone: nothing was acknowledged for "+(c.s.opt.Stall+userTimeoutMore).String()))
 	case isEnd(err):
 		log.Debug("connection ended")
 	default:

@@ -95,6 +95,7 @@ func TestFramer(t *testing.T) {
 		{"document type", "<!DOCTYPE event [<!ENTITY a 'b'>]>" + a + b, []string{a, b}, true},
 		{"entity definition inside", event("&unknown;") + b, []string{b}, true},
 		{"unclosed comment", event(`<!-- open`) + b + b, []string{b, b}, true},
+		{"unclosed comment and no end tag", head + "<detail><!-- open" + a + b, []string{a, b}, true},
 		{"unclosed CDATA", event(`<![CDATA[ open`) + b + b, []string{b, b}, true},
 		{"unclosed instruction", event(`<?open`) + b + b, []string{b, b}, true},
 		{"unclosed comment between", "<!-- open" + a + b, []string{a, b}, true},

@@ -9,7 +9,7 @@ import (
 // metrics are plain counters, read when somebody asks.
 type metrics struct {
 	inBytes, outBytes, malformed, superseded, expired, slow, slowed, limited,
-	refused, handshakes, tooLong, unencodable, panics atomic.Uint64
+	refused, handshakes, tooLong, unencodable, panics, gone atomic.Uint64
 }
 
 func newMetrics(s *Server, reg prometheus.Registerer) *metrics {
@@ -27,6 +27,7 @@ func newMetrics(s *Server, reg prometheus.Registerer) *metrics {
 		{"superseded_total", "Queued positions dropped for a newer one of the same uid, because a client was behind.", &m.superseded},
 		{"expired_total", "Queued positions dropped past their time, because a client was behind.", &m.expired},
 		{"slow_closed_total", "Connections closed because the client was too slow.", &m.slow},
+		{"gone_total", "Connections closed because the peer no longer acknowledged anything.", &m.gone},
 		{"slowed_total", "Batches after which a sender was read more slowly, because its receivers could not follow.", &m.slowed},
 		{"rate_limited_total", "Batches after which a sender was read more slowly, because of limits.sender_rate.", &m.limited},
 		{"refused_total", "Connections refused because of a limit.", &m.refused},

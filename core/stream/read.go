@@ -218,11 +218,14 @@ func (c *conn) nextFrame(data []byte) (drop int, lost error) {
 	if errors.Is(err, takproto.ErrNoEvent) {
 		return n, nil // ATAK tells its protocol versions and nothing else
 	}
-	if err != nil {
-		return n, err
-	}
 	e := &hostapi.Event{XML: unsafe.String(unsafe.SliceData(xml), len(xml))} // xml is ours alone
-	if err := c.s.opt.Limits.Scan(e.XML, &e.Header); err != nil {
+	if err == nil {
+		err = c.s.opt.Limits.Scan(e.XML, &e.Header)
+	}
+	if err != nil {
+		if n < len(data) && data[n] != magic {
+			n = 1 // its length is wrong too: the next frame may be inside
+		}
 		return n, err
 	}
 	if n <= takproto.MaxFrame {
@@ -361,11 +364,14 @@ func (c *conn) drop(why error, n int) {
 		slog.Uint64("conn", c.id), slog.String("addr", c.addr), slog.Int("bytes", n), slog.Any("why", why))
 }
 
+// magic begins every frame of the TAK protocol.
+const magic = 0xBF
+
 // indexMagic finds the first byte of TAK protocol where an event of XML cannot
 // be: before anything but white space.
 func indexMagic(data []byte) int {
 	for i, b := range data {
-		if b == 0xBF {
+		if b == magic {
 			return i
 		}
 		if !isSpace(b) {
@@ -375,10 +381,9 @@ func indexMagic(data []byte) int {
 	return -1
 }
 
-func isTimeout(err error) bool {
-	var t net.Error
-	return errors.Is(err, os.ErrDeadlineExceeded) || errors.As(err, &t) && t.Timeout()
-}
+// isTimeout says whether a deadline of ours is over. The kernel's giving up on a
+// peer (ETIMEDOUT) is another thing.
+func isTimeout(err error) bool { return errors.Is(err, os.ErrDeadlineExceeded) }
 
 // isEnd says whether err is an ordinary end of a connection.
 func isEnd(err error) bool {

@@ -3,6 +3,8 @@ package stream
 import (
 	"context"
 	"crypto/tls"
+	"errors"
+	"fmt"
 	"net"
 	"time"
 )
@@ -23,6 +25,9 @@ func (s *Server) secure(nc net.Conn, l *Listener) (socket, *tls.ConnectionState,
 	}
 	err = tc.HandshakeContext(ctx)
 	s.shaking(nc, false)
+	if errors.Is(err, context.DeadlineExceeded) {
+		err = fmt.Errorf("not done within limits.handshake (%v)", s.opt.Handshake)
+	}
 	if err != nil {
 		return nil, nil, err
 	}
@@ -55,6 +60,10 @@ const (
 	keepIdle     = time.Minute
 	keepInterval = 15 * time.Second
 	keepCount    = 4
+
+	// The kernel also ends the connection of a peer that lives but reads
+	// nothing. That is for us to do, and to tell, so the kernel comes second.
+	userTimeoutMore = 5 * time.Second
 )
 
 // tune sets how dead peers are found: by keep-alive where nothing is sent, and
@@ -68,5 +77,5 @@ func tune(nc net.Conn, stall time.Duration) error {
 	if err != nil {
 		return err
 	}
-	return setUserTimeout(tcp, stall)
+	return setUserTimeout(tcp, stall+userTimeoutMore)
 }

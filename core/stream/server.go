@@ -203,9 +203,9 @@ func (s *Server) admit(c *conn) (refused string) {
 	case s.closing.Load():
 		return "the server stops"
 	case s.total >= s.opt.Connections:
-		return fmt.Sprintf("limits.connections: %d are open", s.total)
+		return fmt.Sprintf("limits.connections is %d and as many are open: raise it if these are real clients", s.opt.Connections)
 	case s.perIP[c.ip] >= s.opt.PerAddress:
-		return fmt.Sprintf("limits.connections_per_address: %d are open from there", s.perIP[c.ip])
+		return fmt.Sprintf("limits.connections_per_address is %d and as many are open from there: raise it if these are real clients", s.opt.PerAddress)
 	}
 	s.total++
 	s.perIP[c.ip]++

@@ -178,6 +178,7 @@ func TestBadFramesCostOneEvent(t *testing.T) {
 		"\xbf\x00",                         // an empty message
 		"\xbf\x04\x0a\x02\x08\x01",         // only takControl
 		"\xbf\x06\x12\x04\x0a\x02\xff\xfe", // a type that is no UTF-8
+		"\xbf\x40\x12\x04\x0a\x02\xff\xfe", // a length that reaches into the next frame
 	} {
 		x.write(bad + frameOf(t, numbered(i)))
 		if e := y.event(); !strings.Contains(e, fmt.Sprintf(`<n v="%d"/>`, i)) {

@@ -26,7 +26,7 @@ const (
 type walker struct {
 	at       int    // everything before is walked
 	close    []byte // the end of the comment, CDATA or instruction that at is in
-	boundary int    // in one of these: behind the first </event> there, 0 for none
+	boundary int    // in one of these: where to go on if it has no end (boundaryIn); 0 for not known
 }
 
 // run walks on. data begins with the event's '<'.
@@ -36,9 +36,7 @@ func (w *walker) run(data []byte) (int, walkResult) {
 			i := bytes.Index(data[w.at:], w.close)
 			if i < 0 {
 				if w.boundary == 0 {
-					if end, _ := endTag(data, w.at); end > 0 {
-						w.boundary = end
-					}
+					w.boundary = boundaryIn(data, w.at)
 				}
 				return 0, walkMore
 			}
@@ -82,6 +80,25 @@ func (w *walker) run(data []byte) (int, walkResult) {
 				return n, walkEnd
 			}
 			w.at += n
+		}
+	}
+}
+
+// boundaryIn gives the place from at on behind which events may be that an
+// unclosed section hides, once there is the end of one: behind that end, or
+// before a start tag that comes first, when the broken event has no end.
+func boundaryIn(data []byte, at int) int {
+	end, _ := endTag(data, at)
+	if end < 0 {
+		return 0
+	}
+	for i := at; ; i++ {
+		next := bytes.Index(data[i:end], eventOpen)
+		if next < 0 {
+			return end
+		}
+		if i += next; isEventOpen(data[i:]) {
+			return i
 		}
 	}
 }

@@ -16,8 +16,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/takhost/takhost/core/store"
-	"github.com/takhost/takhost/hostapi/cot"
 	"github.com/takhost/takhost/hostapi"
+	"github.com/takhost/takhost/hostapi/cot"
 )
 
 func TestStatus(t *testing.T) {

@@ -1,0 +1,9 @@
+package tests
+
+import (
+	"testing"
+
+	"github.com/takhost/takhost/tests/taktest"
+)
+
+func TestMain(m *testing.M) { taktest.Main(m) }

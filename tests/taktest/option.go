@@ -1,0 +1,32 @@
+package taktest
+
+import (
+	"github.com/takhost/takhost/core/config"
+)
+
+// Option changes the server that a test gets.
+type Option func(*options)
+
+type options struct {
+	change     []func(*config.Config)
+	tls        bool
+	limitedLog bool
+	postgres   bool
+}
+
+// WithConfig changes the configuration, which otherwise is the default one with
+// free ports on loopback and without TLS.
+func WithConfig(change func(*config.Config)) Option {
+	return func(o *options) { o.change = append(o.change, change) }
+}
+
+// WithTLS opens listen.tls with certificates made for the test; see PKI.
+func WithTLS() Option { return func(o *options) { o.tls = true } }
+
+// WithLimitedLog logs as the program does, which leaves out what repeats. It is
+// for tests that make the server log thousands of lines.
+func WithLimitedLog() Option { return func(o *options) { o.limitedLog = true } }
+
+// WithPostgres uses a fresh PostgreSQL database instead of SQLite; where there
+// is no PostgreSQL the test is skipped (core/store/storetest).
+func WithPostgres() Option { return func(o *options) { o.postgres = true } }
