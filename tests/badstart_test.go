@@ -102,7 +102,7 @@ func TestUnreadableDataFolder(t *testing.T) {
 			takclient.Must(t, os.Mkdir(data, 0o700))
 			takclient.Must(t, os.Chmod(data, mode))
 			for folder, want := range map[string]string{
-				data:                       "takhost must be able to write there",
+				data:                       "give it to the user that runs takhost",
 				filepath.Join(data, "new"): "choose another folder or make its parent writable",
 			} {
 				out := taktest.CommandAsNobody(t, "serve", "--data", folder, "--set", "listen.tcp=127.0.0.1:0", "--set", "listen.rest=127.0.0.1:0")
