@@ -1,7 +1,7 @@
 package hostapi
 
 import (
-	"fmt"
+	"errors"
 	"strconv"
 	"time"
 )
@@ -22,7 +22,8 @@ const (
 	maxCounter = 1<<idCounterBits - 1
 )
 
-var idEpoch = time.Date(2020, 1, 1, 0, 0, 0, 0, time.UTC).UnixMilli()
+// idEpoch is 2020-01-01 UTC in milliseconds since 1970.
+const idEpoch int64 = 1577836800000
 
 // NewID puts an ID together. counter and node are cut to their bits; a time
 // before 2020 counts as 2020.
@@ -58,7 +59,7 @@ func (id ID) String() string { return strconv.FormatInt(int64(id), 10) }
 func ParseID(s string) (ID, error) {
 	n, err := strconv.ParseInt(s, 10, 64)
 	if err != nil || n < 0 {
-		return 0, fmt.Errorf("event id %q: not a number of up to 63 bits", s)
+		return 0, errors.New("event id " + quote(s) + ": not a number of up to 63 bits")
 	}
 	return ID(n), nil
 }

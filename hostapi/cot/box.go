@@ -1,7 +1,7 @@
 package cot
 
 import (
-	"fmt"
+	"errors"
 	"math"
 	"strconv"
 	"strings"
@@ -13,24 +13,24 @@ type Box struct{ South, West, North, East float64 }
 
 // ParseBox reads south,west,north,east.
 func ParseBox(s string) (b Box, err error) {
-	short := func(s string) string { return s[:min(len(s), 40)] }
+	short := func(s string) string { return strconv.Quote(s[:min(len(s), 40)]) }
 	parts := strings.Split(s, ",")
 	if len(parts) != 4 {
-		return b, fmt.Errorf("%q is no box: write south,west,north,east in degrees, such as 47.5,10.5,49,12", short(s))
+		return b, errors.New(short(s) + " is no box: write south,west,north,east in degrees, such as 47.5,10.5,49,12")
 	}
 	for i, to := range []*float64{&b.South, &b.West, &b.North, &b.East} {
 		v, err := strconv.ParseFloat(strings.TrimSpace(parts[i]), 64)
-		most := 90.0
+		most, text := 90.0, "90"
 		if i%2 == 1 {
-			most = 180
+			most, text = 180, "180"
 		}
 		if err != nil || math.IsNaN(v) || math.Abs(v) > most {
-			return b, fmt.Errorf("%q is no box: %q is not a number from -%g to %g", short(s), short(parts[i]), most, most)
+			return b, errors.New(short(s) + " is no box: " + short(parts[i]) + " is not a number from -" + text + " to " + text)
 		}
 		*to = v
 	}
 	if b.South > b.North {
-		return b, fmt.Errorf("%q is no box: its south is north of its north; the order is south,west,north,east", short(s))
+		return b, errors.New(short(s) + " is no box: its south is north of its north; the order is south,west,north,east")
 	}
 	return b, nil
 }

@@ -2,7 +2,6 @@ package cot
 
 import (
 	"errors"
-	"fmt"
 	"math"
 	"slices"
 	"strconv"
@@ -62,7 +61,7 @@ func (b *Builder) Start(name string) *Builder {
 		return b
 	}
 	if !isName(name) {
-		return b.fail(fmt.Errorf("build event: %q is no element name", clip(name)))
+		return b.fail(buildError(quote(name) + " is no element name"))
 	}
 	b.closeTag()
 	b.buf = append(append(b.buf, '<'), name...)
@@ -79,13 +78,13 @@ func (b *Builder) Attr(name, value string) *Builder {
 	}
 	switch {
 	case !b.inTag:
-		return b.fail(fmt.Errorf("build event: attribute %q after the content of element %q", clip(name), b.current()))
+		return b.fail(buildError("attribute " + quote(name) + " after the content of element " + quote(b.current())))
 	case !isName(name):
-		return b.fail(fmt.Errorf("build event: %q is no attribute name", clip(name)))
+		return b.fail(buildError(quote(name) + " is no attribute name"))
 	case slices.Contains(b.attrs, name):
-		return b.fail(fmt.Errorf("build event: attribute %q twice in element %q", clip(name), b.current()))
+		return b.fail(buildError("attribute " + quote(name) + " twice in element " + quote(b.current())))
 	case !legalText(value):
-		return b.fail(fmt.Errorf("build event: value of attribute %q is no legal text", clip(name)))
+		return b.fail(buildError("value of attribute " + quote(name) + " is no legal text"))
 	}
 	b.attrs = append(b.attrs, name)
 	b.buf = append(append(append(b.buf, ' '), name...), '=', '"')
@@ -97,7 +96,7 @@ func (b *Builder) Attr(name, value string) *Builder {
 // point as TAK clients write it. It must be finite.
 func (b *Builder) AttrFloat(name string, v float64) *Builder {
 	if math.IsNaN(v) || math.IsInf(v, 0) {
-		return b.fail(fmt.Errorf("build event: attribute %q is no finite number", clip(name)))
+		return b.fail(buildError("attribute " + quote(name) + " is no finite number"))
 	}
 	return b.Attr(name, formatFloat(v))
 }
@@ -119,7 +118,7 @@ func (b *Builder) Text(s string) *Builder {
 		return b
 	}
 	if !legalText(s) {
-		return b.fail(fmt.Errorf("build event: text in element %q is no legal text", b.current()))
+		return b.fail(buildError("text in element " + quote(b.current()) + " is no legal text"))
 	}
 	b.closeTag()
 	b.buf = appendEscaped(b.buf, s, false)
@@ -133,7 +132,7 @@ func (b *Builder) Raw(xml string) *Builder {
 		return b
 	}
 	if err := checkContent(xml, len(b.open)); err != nil {
-		return b.fail(fmt.Errorf("build event: raw XML in element %q: %w", b.current(), err))
+		return b.fail(wrapError("build event: raw XML in element "+quote(b.current()), err))
 	}
 	b.closeTag()
 	b.buf = append(b.buf, xml...)
@@ -164,7 +163,7 @@ func (b *Builder) String() (string, error) {
 	xml := string(b.buf)
 	var h Header
 	if err := Scan(xml, &h); err != nil {
-		return "", b.fail(fmt.Errorf("build event: %w", err)).err
+		return "", b.fail(wrapError("build event", err)).err
 	}
 	return xml, nil
 }

@@ -1,8 +1,9 @@
 package cot
 
 import (
-	"fmt"
+	"errors"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -20,7 +21,7 @@ type TypeGlob struct {
 // ParseTypeGlob reads a pattern; the error says how one is written.
 func ParseTypeGlob(s string) (TypeGlob, error) {
 	if len(s) > maxGlob {
-		return TypeGlob{}, fmt.Errorf("%q… is no CoT type: it must have 1 to %d characters", s[:40], maxGlob)
+		return TypeGlob{}, errors.New(strconv.Quote(s[:40]) + "… is no CoT type: it must have 1 to " + strconv.Itoa(maxGlob) + " characters")
 	}
 	ok := s != ""
 	for _, c := range []byte(s) {
@@ -31,7 +32,7 @@ func ParseTypeGlob(s string) (TypeGlob, error) {
 		}
 	}
 	if !ok {
-		return TypeGlob{}, fmt.Errorf("%q is no CoT type: write one such as b-t-f, with * for any text, such as a-f-*", s)
+		return TypeGlob{}, errors.New(strconv.Quote(s) + " is no CoT type: write one such as b-t-f, with * for any text, such as a-f-*")
 	}
 	parts := strings.Split(s, "*")
 	return TypeGlob{text: s, prefix: parts[0], parts: parts[1:]}, nil

@@ -98,10 +98,12 @@ func (t *Tree) AppendValue(dst []byte, i int) []byte {
 
 // ParseDetailInto is ParseDetail into a tree whose tables are used again:
 // nothing is allocated once they are large enough. Nodes of what t was before
-// must no longer be in use.
+// must no longer be in use. After an error t is empty.
 func (l Limits) ParseDetailInto(t *Tree, xml string, h *Header) error {
-	got, err := l.parseDetail(Tree{nodes: t.nodes[:0], attrs: t.attrs[:0]}, xml, h)
+	empty := Tree{nodes: t.nodes[:0], attrs: t.attrs[:0]}
+	got, err := l.parseDetail(empty, xml, h)
 	if err != nil {
+		*t = empty
 		return err
 	}
 	*t = got
