@@ -6,37 +6,10 @@ import (
 	"github.com/takhost/takhost/hostapi/cot"
 )
 
-// MatchGlob says whether s fits a pattern in which * stands for any text, also
-// none. There is no escape: a name with * in it is not meant to be matched.
-func MatchGlob(pattern, s string) bool {
-	i := strings.IndexByte(pattern, '*')
-	if i < 0 {
-		return pattern == s
-	}
-	rest, ok := strings.CutPrefix(s, pattern[:i])
-	if !ok {
-		return false
-	}
-	pattern = pattern[i+1:]
-	for {
-		i = strings.IndexByte(pattern, '*')
-		if i < 0 {
-			return strings.HasSuffix(rest, pattern)
-		}
-		// A part between two stars is taken at its first place: no later one
-		// leaves more for what follows.
-		at := strings.Index(rest, pattern[:i])
-		if at < 0 {
-			return false
-		}
-		rest, pattern = rest[at+i:], pattern[i+1:]
-	}
-}
-
 // MatchAny says whether s fits one of the patterns.
 func MatchAny(patterns []string, s string) bool {
 	for _, p := range patterns {
-		if MatchGlob(p, s) {
+		if cot.MatchGlob(p, s) {
 			return true
 		}
 	}
@@ -56,7 +29,7 @@ func MatchPath(prefix, path string) bool {
 // host. Case does not count.
 func MatchHost(pattern, host, port string) bool {
 	name, ports, ok := splitHost(pattern)
-	if !ok || !MatchGlob(strings.ToLower(name), strings.ToLower(strings.TrimSuffix(host, "."))) {
+	if !ok || !cot.MatchGlob(strings.ToLower(name), strings.ToLower(strings.TrimSuffix(host, "."))) {
 		return false
 	}
 	return portsCover(ports, port)
@@ -112,7 +85,7 @@ func (k ScopeKind) coveredBy(ask string, granted []string) bool {
 func (k ScopeKind) covers(grant, ask string) bool {
 	switch k {
 	case ScopeTypes, ScopeGlobs, ScopeActions:
-		return MatchGlob(grant, ask)
+		return cot.MatchGlob(grant, ask)
 	case ScopePrefixes:
 		return strings.HasPrefix(ask, grant)
 	case ScopePaths:
@@ -120,7 +93,7 @@ func (k ScopeKind) covers(grant, ask string) bool {
 	case ScopeHosts:
 		gn, gp, ok := splitHost(grant)
 		an, ap, ok2 := splitHost(ask)
-		return ok && ok2 && MatchGlob(strings.ToLower(gn), strings.ToLower(an)) && portsCover(gp, ap)
+		return ok && ok2 && cot.MatchGlob(strings.ToLower(gn), strings.ToLower(an)) && portsCover(gp, ap)
 	}
 	return grant == ask
 }

@@ -64,8 +64,8 @@ func TestConnectionsThatSendNothingAreKeptUpToTheLimits(t *testing.T) {
 		set  func(*config.Limits)
 		want string
 	}{
-		{"in total", func(l *config.Limits) { l.Connections = 3 }, "limits.connections: 3 are open"},
-		{"of one address", func(l *config.Limits) { l.ConnectionsPerAddress = 3 }, "limits.connections_per_address: 3 are open"},
+		{"in total", func(l *config.Limits) { l.Connections = 3 }, "limits.connections is 3 and as many are open"},
+		{"of one address", func(l *config.Limits) { l.ConnectionsPerAddress = 3 }, "limits.connections_per_address is 3 and as many are open"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -22,8 +22,7 @@ func (s *search) typeNames(ctx context.Context, c bun.Conn) (names []string, few
 			add(g.String())
 			continue
 		}
-		prefix, _ := g.Prefix()
-		stored, all, err := typesWith(ctx, c, prefix)
+		stored, all, err := typesWith(ctx, c, g.Prefix())
 		if err != nil || !all {
 			return nil, false, err
 		}

@@ -12,11 +12,7 @@ const maxGlob = 128
 
 // TypeGlob is a pattern of CoT types: a type as it stands, with * for any text,
 // such as b-t-f, a-f-* or *.
-type TypeGlob struct {
-	text   string
-	prefix string   // before the first *
-	parts  []string // behind each *; none without one
-}
+type TypeGlob struct{ text string }
 
 // ParseTypeGlob reads a pattern; the error says how one is written.
 func ParseTypeGlob(s string) (TypeGlob, error) {
@@ -34,38 +30,48 @@ func ParseTypeGlob(s string) (TypeGlob, error) {
 	if !ok {
 		return TypeGlob{}, errors.New(strconv.Quote(s) + " is no CoT type: write one such as b-t-f, with * for any text, such as a-f-*")
 	}
-	parts := strings.Split(s, "*")
-	return TypeGlob{text: s, prefix: parts[0], parts: parts[1:]}, nil
+	return TypeGlob{s}, nil
 }
 
 func (g *TypeGlob) String() string { return g.text }
 
-// Prefix gives what every type that matches begins with, and whether nothing
-// more is asked of it.
-func (g *TypeGlob) Prefix() (prefix string, all bool) {
-	return g.prefix, len(g.parts) == 1 && g.parts[0] == ""
+// Prefix gives what every type that matches begins with.
+func (g *TypeGlob) Prefix() string {
+	prefix, _, _ := strings.Cut(g.text, "*")
+	return prefix
 }
 
 // Exact says whether one type alone matches: there is no * in the pattern.
-func (g *TypeGlob) Exact() bool { return len(g.parts) == 0 }
+func (g *TypeGlob) Exact() bool { return !strings.Contains(g.text, "*") }
 
 // Match says whether typ fits the pattern.
-func (g *TypeGlob) Match(typ string) bool {
-	rest, ok := strings.CutPrefix(typ, g.prefix)
-	if !ok || len(g.parts) == 0 {
-		return ok && rest == ""
+func (g *TypeGlob) Match(typ string) bool { return MatchGlob(g.text, typ) }
+
+// MatchGlob says whether s fits a pattern in which * stands for any text, also
+// none. There is no escape: a name with * in it is not meant to be matched.
+func MatchGlob(pattern, s string) bool {
+	i := strings.IndexByte(pattern, '*')
+	if i < 0 {
+		return pattern == s
 	}
-	// Each part between two stars is taken at its first place; only the last
-	// one is bound to the end.
-	last := len(g.parts) - 1
-	for _, p := range g.parts[:last] {
-		i := strings.Index(rest, p)
+	rest, ok := strings.CutPrefix(s, pattern[:i])
+	if !ok {
+		return false
+	}
+	pattern = pattern[i+1:]
+	for {
+		i = strings.IndexByte(pattern, '*')
 		if i < 0 {
+			return strings.HasSuffix(rest, pattern)
+		}
+		// A part between two stars is taken at its first place: no later one
+		// leaves more for what follows.
+		at := strings.Index(rest, pattern[:i])
+		if at < 0 {
 			return false
 		}
-		rest = rest[i+len(p):]
+		rest, pattern = rest[at+i:], pattern[i+1:]
 	}
-	return strings.HasSuffix(rest, g.parts[last])
 }
 
 // TypeSet is a set of CoT types, given by patterns. The zero TypeSet is empty.

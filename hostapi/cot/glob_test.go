@@ -112,3 +112,21 @@ func TestBox(t *testing.T) {
 		t.Error("an impossible box is valid")
 	}
 }
+
+func TestMatchGlob(t *testing.T) {
+	tests := []struct {
+		pattern, s string
+		want       bool
+	}{
+		{"a-f-*", "a-f-G-U-C", true}, {"a-f-*", "a-f", false}, {"*", "", true}, {"", "", true}, {"", "x", false},
+		{"a*b*c", "axxbyyc", true}, {"a*b*c", "abc", true}, {"a*b*c", "acb", false}, {"*b", "abab", true},
+		{"a*a", "a", false}, {"**", "x", true}, {"exact", "exact", true}, {"exact", "exactly", false}, {"*.x", ".x", true},
+	}
+	for _, tt := range tests {
+		t.Run(tt.pattern+" "+tt.s, func(t *testing.T) {
+			if got := MatchGlob(tt.pattern, tt.s); got != tt.want {
+				t.Errorf("got %v, want %v", got, tt.want)
+			}
+		})
+	}
+}
