@@ -46,6 +46,7 @@ type Event struct {
 	Groups SetID  // the sender's IN groups
 	Origin Origin
 	Hops   uint8 // times it passed through a plugin or federate
+	First  bool  // the client was not there before this event
 
 	frameOnce sync.Once
 	frame     []byte

@@ -56,6 +56,7 @@ func (s *Session) bind(e *hostapi.Event) bool {
 		if c = r.clients[key]; c == nil {
 			c = &client{clientKey: key}
 			r.clients[key] = c
+			e.First = true
 			r.byUID[key.uid] = append(r.byUID[key.uid], c)
 		}
 		c.sessions = append(c.sessions, s)

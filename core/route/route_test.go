@@ -307,6 +307,27 @@ func TestTapSeesEachEventOnceWithItsSender(t *testing.T) {
 	}
 }
 
+func TestFirstPositionOfAClientIsMarked(t *testing.T) {
+	b := newBed(t)
+	y := b.client("Y", "YANKEE", Who{})
+	quiet(y)
+	x := b.client("X", "XRAY", Who{})
+	x.sa()
+	again := b.client("X", "XRAY", Who{})
+	x.Leave()
+	again.Leave()
+	b.client("X", "XRAY", Who{})
+	var got []bool
+	for _, e := range y.takeEvents() {
+		if e.Type != "t-x-d-d" {
+			got = append(got, e.First)
+		}
+	}
+	if d := cmp.Diff([]bool{true, false, false, true}, got); d != "" {
+		t.Errorf("first (-want +got):\n%s", d)
+	}
+}
+
 func TestFeedIsNobody(t *testing.T) {
 	b := newBed(t)
 	y := b.client("Y", "YANKEE", Who{})

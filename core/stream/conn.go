@@ -92,10 +92,14 @@ func (c *conn) Offer(evs []*hostapi.Event) (lagging bool) {
 		c.s.met.slow.Add(1)
 		return false
 	}
-	c.want(slices.ContainsFunc(evs, func(e *hostapi.Event) bool { return !e.IsPosition() }))
+	c.want(slices.ContainsFunc(evs, isHasty))
 	c.setLag(c.lag || c.queue.more(2))
 	return c.lag && c.s.opt.Now().Sub(c.moved) < time.Second
 }
+
+// isHasty says whether an event is more than one position of many: somebody who
+// appears is to be seen at once.
+func isHasty(e *hostapi.Event) bool { return !e.IsPosition() || e.First }
 
 // setLag notes whether the client is behind: it is from the time its queue is
 // half full until three quarters are free. c.mu is held.

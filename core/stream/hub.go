@@ -12,7 +12,7 @@ import (
 // carries all that came meanwhile. The window is therefore 0 for a client that
 // gets little, and nobody is written to much more often than once in a window.
 // Positions, which come all the time and are old news anyway, have a longer
-// window than everything else. Writing never waits for a socket.
+// window than everything else; the first one of a client has not. Writing never waits for a socket.
 //
 // A connection stands in one of the lists, once, as long as its state is
 // listed. Several callers may write at once: each has taken its list out.

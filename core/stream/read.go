@@ -19,6 +19,9 @@ import (
 	"github.com/takhost/takhost/hostapi/takproto"
 )
 
+// frameHeader is more than what stands before an event in a frame.
+const frameHeader = 16
+
 // readSize is the buffer for one read. It comes from a pool when there is
 // something to read and goes back when all of it is used.
 const readSize = 64 << 10
@@ -151,7 +154,7 @@ func (c *conn) consume(data []byte) []byte {
 			drop, lost = in.framer.next(data, c.take)
 		}
 		if drop == 0 {
-			if len(data) > c.s.opt.MaxEvent {
+			if len(data) > c.s.opt.MaxEvent+frameHeader {
 				drop = c.giveUp(data)
 				lost = fmt.Errorf("unfinished event is longer than %d bytes", c.s.opt.MaxEvent)
 			} else {

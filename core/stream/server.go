@@ -190,6 +190,7 @@ func (s *Server) begin(c *conn, nc net.Conn, l *Listener) {
 	if s.closing.Load() {
 		c.interrupt() // the stop may have looked at s.open before
 	}
+	c.written = time.Now() // replay and greeting share a write; nobody else knows c yet
 	c.session = s.opt.Join(c, Peer{Conn: c.id, Addr: c.addr, Listener: l.Name, TLS: state})
 	c.greet()
 	s.conns.Go(c.serve)
