@@ -80,7 +80,7 @@ func writeStatus(out *bytes.Buffer, st *web.Status) {
 				where += " (" + l.State + ")"
 			}
 		}
-		if l.TLS {
+		if l.TLS && l.Addr != "" {
 			where += ", TLS"
 		}
 		line("listen."+l.Name, "%s", where)
