@@ -130,24 +130,10 @@ func (c *conn) want(hasty bool) {
 	switch c.state {
 	case idle:
 		c.state = listed
-		now, wait := time.Now(), c.s.hub.window(hasty)
-		if now.Sub(c.written) >= wait {
-			wait = 0
-		}
-		c.due = now.Add(wait)
-		c.s.hub.add(c, wait, now)
+		c.due = c.s.hub.add(c, hasty)
 	case listed:
-		full := c.queue.bytes > c.s.hub.urgent
-		if !hasty && !full {
-			return
-		}
-		due := time.Now()
-		if now := due; !full {
-			due = now.Add(c.s.hub.window(true))
-		}
-		if due.Before(c.due) {
-			c.due = due
-			c.s.hub.sooner(due, time.Now())
+		if full := c.queue.bytes > c.s.hub.urgent; full || hasty {
+			c.due = c.s.hub.sooner(c.due, full)
 		}
 	}
 }

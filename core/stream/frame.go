@@ -25,6 +25,7 @@ type framer struct {
 	guess    int   // the end that was guessed
 	why      error // what was wrong with it
 	walk     walker
+	none     absent // ends of sections that are not there
 
 	undecided bool // data may already hold whole events behind a bad one
 }
@@ -46,7 +47,7 @@ func (f *framer) next(data []byte, take func(frame []byte) error) (drop int, los
 		skip, ok, bad := f.start(data)
 		f.inEvent = ok
 		if skip > 0 {
-			f.searched = max(f.searched-skip, 0)
+			f.searched, f.none = max(f.searched-skip, 0), f.none.shift(skip)
 			if bad {
 				return skip, errJunk
 			}
@@ -72,7 +73,7 @@ func (f *framer) next(data []byte, take func(frame []byte) error) (drop int, los
 		}
 		f.guess, f.why, f.walking = end, err, true
 	}
-	end, how := f.walk.run(data)
+	end, how := f.walk.run(data, &f.none, f.searched)
 	switch how {
 	case walkEnd:
 		err := f.why
@@ -89,10 +90,11 @@ func (f *framer) next(data []byte, take func(frame []byte) error) (drop int, los
 	return 0, nil
 }
 
-// done begins anew behind the first n bytes. What was searched for an end tag
-// stays searched: a flood of start tags must not cost a search through all of
-// the rest each.
-func (f *framer) done(n int) { *f = framer{searched: max(f.searched-n, 0)} }
+// done begins anew behind the first n bytes. What was searched stays searched:
+// a flood of start tags must not cost a search through all of the rest each.
+func (f *framer) done(n int) {
+	*f = framer{searched: max(f.searched-n, 0), none: f.none.shift(n)}
+}
 
 // giveUp ends the waiting for an event that does not become whole: it gives the
 // number of bytes to drop, so that what may be events behind it stays.
@@ -100,10 +102,13 @@ func (f *framer) giveUp(data []byte) int {
 	n := len(data)
 	if f.walking && f.walk.boundary > 0 {
 		n = f.walk.boundary
-	} else if !f.inEvent && len(data) > 0 {
-		n = 1 // an unclosed comment between events
+	} else if !f.inEvent {
+		// An unclosed comment between events: where they seem to go on.
+		if i := bytes.Index(data, eventOpen); i > 0 {
+			n = i
+		}
 	}
-	*f = framer{}
+	f.done(n)
 	return n
 }
 
@@ -125,16 +130,16 @@ func (f *framer) start(data []byte) (skip int, ok, bad bool) {
 		case isEventOpen(rest):
 			return at, true, junk(data[:at])
 		case bytes.HasPrefix(rest, commentOpen), bytes.HasPrefix(rest, piOpen):
-			until := commentClose
+			kind := comment
 			if rest[1] == '?' {
-				until = piClose
+				kind = instruction
 			}
-			j := bytes.Index(rest, until)
-			if j < 0 {
+			end := f.none.find(data, kind, at)
+			if end < 0 {
 				f.undecided = bytes.Contains(rest, eventOpen)
 				return at, false, junk(data[:at])
 			}
-			at += j + len(until)
+			at = end
 		case len(rest) < len(commentOpen) && bytes.HasPrefix(commentOpen, rest):
 			return at, false, junk(data[:at])
 		default:

@@ -119,10 +119,10 @@ func TestFramer(t *testing.T) {
 // A flood of start tags without ends must not cost a search through all the
 // rest each: 1 MiB of them takes well under a second, not minutes.
 func TestFramerIsLinear(t *testing.T) {
-	for _, flood := range []string{"<event ", "<event/>", "<event uid='a'>", "<!--", "<event><!-- </event>", "</event", "<event></eventual>"} {
+	for _, flood := range []string{"<event ", "<event/>", "<event uid='a'>", "<!--", "<event><!-- </event>", "<event><![CDATA[</event>", "<!-- <event>", "</event", "<event></eventual>"} {
 		t.Run(flood, func(t *testing.T) {
-			in := strings.Repeat(flood, (1<<20)/len(flood)) + "-->" + event("")
-			steps := 0
+			in := strings.Repeat(flood, (1<<20)/len(flood)) + event("")
+			steps, dropped, searched, none := 0, 0, 0, absent{}
 			var f framer
 			data := []byte(in)
 			take := func(frame []byte) error {
@@ -138,6 +138,18 @@ func TestFramerIsLinear(t *testing.T) {
 					drop = f.giveUp(data)
 				}
 				data = data[drop:]
+				// What was searched once is not searched again.
+				dropped += drop
+				if dropped+f.searched < searched {
+					t.Fatalf("searched up to %d for an end tag, and begins again at %d", searched, dropped+f.searched)
+				}
+				searched = dropped + f.searched
+				for i := range none {
+					if f.none[i] > 0 && dropped+f.none[i] < none[i] {
+						t.Fatalf("searched up to %d for the end of a section, and begins again at %d", none[i], dropped+f.none[i])
+					}
+					none[i] = max(none[i], dropped+f.none[i])
+				}
 			}
 			if steps > 64*len(in) {
 				t.Fatalf("%d bytes looked at for %d", steps, len(in))

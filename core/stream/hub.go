@@ -37,17 +37,6 @@ func newHub(window time.Duration) *hub {
 	return h
 }
 
-// window gives how long events may wait; hasty says that not all of them are
-// positions.
-func (h *hub) window(hasty bool) time.Duration {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if hasty {
-		return h.short
-	}
-	return h.long
-}
-
 // hasten ends all waiting for more events, for good: the server stops.
 func (h *hub) hasten() {
 	h.mu.Lock()
@@ -65,24 +54,42 @@ func (h *hub) stop() {
 	h.timer.Stop()
 }
 
-// add lists a connection that has something queued, to be written by the next
-// flush or, when wait is above 0, after that time.
-func (h *hub) add(c *conn, wait time.Duration, now time.Time) {
+// add lists a connection that has something queued, and says when it is due: at
+// the next flush if it was not written to for a window, otherwise at the end of
+// one. hasty says that not all of what is queued are positions. c.mu is held.
+func (h *hub) add(c *conn, hasty bool) (due time.Time) {
+	now := time.Now()
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if wait <= 0 {
-		h.now = append(h.now, c)
-		return
+	window := h.long
+	if hasty {
+		window = h.short
 	}
+	if now.Sub(c.written) >= window {
+		h.now = append(h.now, c)
+		return now
+	}
+	due = now.Add(window)
 	h.later = append(h.later, c)
-	h.wakeAt(now.Add(wait), now)
+	h.wakeAt(due, now)
+	return due
 }
 
-// sooner is called when a listed connection is due earlier than it was.
-func (h *hub) sooner(due, now time.Time) {
+// sooner makes a listed connection due at once (full) or at the end of a short
+// window, if that is earlier than due, and says when it is due now. c.mu is held.
+func (h *hub) sooner(due time.Time, full bool) time.Time {
+	now := time.Now()
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.wakeAt(due, now)
+	earlier := now
+	if !full {
+		earlier = now.Add(h.short)
+	}
+	if !earlier.Before(due) {
+		return due
+	}
+	h.wakeAt(earlier, now)
+	return earlier
 }
 
 // wakeAt makes the timer come no later than at due. h.mu is held.

@@ -319,11 +319,14 @@ func (c *conn) expire() {
 		why = errors.New("comment or CDATA that does not end before the next event")
 	}
 	data := in.rest
-	n := c.giveUp(data)
-	c.drop(why, n)
-	left := c.consume(data[n:])
+	// All of it has waited long enough, however many such there are in it.
+	for again := true; again; again = in.framer.undecided && len(data) > 0 {
+		n := c.giveUp(data)
+		c.drop(why, n)
+		data = c.consume(data[n:])
+	}
 	c.publish()
-	c.keep(left, true)
+	c.keep(data, true)
 }
 
 // setDeadline lets the next read end when what is unfinished has to be given

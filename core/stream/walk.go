@@ -24,24 +24,64 @@ const (
 // does not check the markup: the scan does that. It goes on where it stopped
 // when more bytes have come.
 type walker struct {
-	at       int    // everything before is walked
-	close    []byte // the end of the comment, CDATA or instruction that at is in
-	boundary int    // in one of these: where to go on if it has no end (boundaryIn); 0 for not known
+	at       int     // everything before is walked
+	in       section // what at is in
+	boundary int     // in one of these: where to go on if it has no end (boundaryIn); 0 for not known
 }
 
-// run walks on. data begins with the event's '<'.
-func (w *walker) run(data []byte) (int, walkResult) {
+// section is a part of the text in which no markup counts.
+type section uint8
+
+const (
+	noSection section = iota
+	comment
+	cdata
+	instruction
+	sections
+)
+
+var sectionEnds = [sections][]byte{comment: commentClose, cdata: cdataClose, instruction: piClose}
+
+// absent tells for each kind of section up to where its end was looked for in
+// vain, since the first one that is still open. Whoever opens a thousand of
+// them must not cost a thousand searches through all that follows.
+type absent [sections]int
+
+// find gives the offset behind the end of a section from at on, or -1.
+func (a *absent) find(data []byte, kind section, at int) int {
+	from, end := max(at, a[kind]), sectionEnds[kind]
+	if from > len(data) {
+		return -1
+	}
+	i := bytes.Index(data[from:], end)
+	if i < 0 {
+		a[kind] = max(from, len(data)-len(end)+1)
+		return -1
+	}
+	return from + i + len(end)
+}
+
+// shift makes the offsets count from n bytes later on.
+func (a absent) shift(n int) absent {
+	for i := range a {
+		a[i] = max(a[i]-n, 0)
+	}
+	return a
+}
+
+// run walks on. data begins with the event's '<', and no end tag begins before
+// searched.
+func (w *walker) run(data []byte, none *absent, searched int) (int, walkResult) {
 	for {
-		if w.close != nil {
-			i := bytes.Index(data[w.at:], w.close)
-			if i < 0 {
+		if w.in != noSection {
+			end := none.find(data, w.in, w.at)
+			if end < 0 {
 				if w.boundary == 0 {
-					w.boundary = boundaryIn(data, w.at)
+					w.boundary = boundaryIn(data, w.at, searched)
 				}
 				return 0, walkMore
 			}
-			w.at += i + len(w.close)
-			w.close, w.boundary = nil, 0
+			w.at, w.in, w.boundary = end, noSection, 0
 		}
 		i := bytes.IndexByte(data[w.at:], '<')
 		if i < 0 {
@@ -55,11 +95,11 @@ func (w *walker) run(data []byte) (int, walkResult) {
 		}
 		switch {
 		case bytes.HasPrefix(rest, commentOpen):
-			w.open(commentOpen, commentClose)
+			w.open(commentOpen, comment)
 		case bytes.HasPrefix(rest, cdataOpen):
-			w.open(cdataOpen, cdataClose)
+			w.open(cdataOpen, cdata)
 		case bytes.HasPrefix(rest, piOpen):
-			w.open(piOpen, piClose)
+			w.open(piOpen, instruction)
 		case bytes.HasPrefix(rest, eventClose):
 			n, more := endTagHere(rest)
 			switch {
@@ -86,9 +126,10 @@ func (w *walker) run(data []byte) (int, walkResult) {
 
 // boundaryIn gives the place from at on behind which events may be that an
 // unclosed section hides, once there is the end of one: behind that end, or
-// before a start tag that comes first, when the broken event has no end.
-func boundaryIn(data []byte, at int) int {
-	end, _ := endTag(data, at)
+// before a start tag that comes first, when the broken event has no end. No end
+// tag begins before searched.
+func boundaryIn(data []byte, at, searched int) int {
+	end, _ := endTag(data, max(at, searched))
 	if end < 0 {
 		return 0
 	}
@@ -103,9 +144,9 @@ func boundaryIn(data []byte, at int) int {
 	}
 }
 
-func (w *walker) open(mark, until []byte) {
+func (w *walker) open(mark []byte, in section) {
 	w.at += len(mark)
-	w.close = until
+	w.in = in
 }
 
 // undecidedPrefix says whether b is too short to tell which markup it begins.
