@@ -47,7 +47,9 @@ type Server struct {
 	stream *stream.Server
 	live   *web.Live
 	web    *web.Server
-	addrs  map[string]*stream.Listener
+
+	mu    sync.Mutex          // guards addrs: requests come in while listeners open
+	addrs map[string]net.Addr // by name, of listeners that are open
 
 	background sync.WaitGroup
 	stopping   chan struct{}
@@ -58,7 +60,7 @@ type Server struct {
 func New(cfg *config.Config, opt Options) *Server {
 	reg := prometheus.NewRegistry()
 	reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	return &Server{cfg: cfg, opt: opt, reg: reg, addrs: map[string]*stream.Listener{}, stopping: make(chan struct{})}
+	return &Server{cfg: cfg, opt: opt, reg: reg, addrs: map[string]net.Addr{}, stopping: make(chan struct{})}
 }
 
 // Start opens the data folder, the database and the listeners. When something
@@ -105,6 +107,9 @@ const archiveDrain = 20 * time.Second
 
 func (s *Server) stop(ctx context.Context) error {
 	s.ready.Store(false)
+	s.mu.Lock()
+	clear(s.addrs)
+	s.mu.Unlock()
 	var errs []error
 	if s.router != nil {
 		s.router.Close()
@@ -206,7 +211,11 @@ func (s *Server) listen(ctx context.Context) error {
 			return err
 		}
 	}
-	return listenError("rest", l.REST, s.web.ListenREST(ctx, l.REST, conf))
+	if err := s.web.ListenREST(ctx, l.REST, conf); err != nil {
+		return listenError("rest", l.REST, err)
+	}
+	s.opened("rest", s.web.RESTAddr())
+	return nil
 }
 
 func (s *Server) listenStream(ctx context.Context, name, addr string, conf *tls.Config) error {
@@ -214,23 +223,22 @@ func (s *Server) listenStream(ctx context.Context, name, addr string, conf *tls.
 	if err != nil {
 		return listenError(name, addr, err)
 	}
-	s.addrs[name] = l
+	s.opened(name, l.Addr())
 	return nil
+}
+
+func (s *Server) opened(listener string, addr net.Addr) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.addrs[listener] = addr
 }
 
 // Addr gives the address of a listener with its real port, nil when it is
 // closed.
 func (s *Server) Addr(listener string) net.Addr {
-	if listener == "rest" {
-		if s.web == nil {
-			return nil
-		}
-		return s.web.RESTAddr()
-	}
-	if l := s.addrs[listener]; l != nil {
-		return l.Addr()
-	}
-	return nil
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.addrs[listener]
 }
 
 // Registry gives the metrics of the server.
