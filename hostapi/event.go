@@ -45,8 +45,11 @@ type Event struct {
 	Client string // client uid of the connection; empty before its first position
 	Groups SetID  // the sender's IN groups
 	Origin Origin
-	Hops   uint8 // times it passed through a plugin or federate
-	First  bool  // the client was not there before this event
+	Via    string // name of the plugin that emitted it; empty for others
+	Hops   uint8  // times it passed through a plugin or federate
+	First  bool   // the client was not there before this event
+
+	Fleeting bool // not for the archive
 
 	frameOnce sync.Once
 	frame     []byte

@@ -66,13 +66,9 @@ func (r *Router) targets(s *Session, e *hostapi.Event) (to []*Session, returnabl
 	for i := range e.NumDests() {
 		switch d := e.Dest(i); d.Kind {
 		case cot.DestCallsign:
-			for _, c := range r.byCallsign[d.Value] {
-				to = append(to, c.newest())
-			}
+			to = appendNewest(to, r.byCallsign[d.Value])
 		case cot.DestUID:
-			for _, c := range r.byUID[d.Value] {
-				to = append(to, c.newest())
-			}
+			to = appendNewest(to, r.byUID[d.Value])
 		case cot.DestMission, cot.DestMissionGUID:
 			for _, id := range r.topicIDs(d.Value, d.Kind == cot.DestMissionGUID) {
 				var ok bool

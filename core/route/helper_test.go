@@ -3,6 +3,7 @@ package route
 import (
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/takhost/takhost/hostapi"
 	"github.com/takhost/takhost/hostapi/cot"
+	"github.com/takhost/takhost/hostapi/wire"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -20,8 +22,10 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 type bed struct {
 	*testing.T
 	*Router
-	conns uint64
-	tap   inbox
+	conns  uint64
+	tap    inbox
+	news   []string                  // what the watcher was told
+	filter func(*hostapi.Event) bool // says what passes; nil passes all
 
 	mu  sync.Mutex
 	now time.Time
@@ -32,10 +36,26 @@ func newBed(t *testing.T) *bed {
 	ids := NewIDs(1, 0, b.clock)
 	b.Router = New(Options{
 		IDs: ids, Groups: NewGroups(nil, func(hostapi.SetID, []hostapi.GroupID) error { return nil }),
-		Taps: []Tap{&b.tap}, Now: b.clock, Log: slog.New(slog.NewTextHandler(testWriter{t}, nil)),
+		Taps: []Tap{&b.tap}, Filter: b, Watcher: b, Now: b.clock, Log: slog.New(slog.NewTextHandler(testWriter{t}, nil)),
 	})
 	t.Cleanup(b.Router.Close)
 	return b
+}
+
+// Changed implements Watcher.
+func (b *bed) Changed(c wire.ClientChange) {
+	kind := map[wire.ClientChangeKind]string{
+		wire.ClientChangeKindConnected: "connected", wire.ClientChangeKindChanged: "changed", wire.ClientChangeKindDisconnected: "disconnected",
+	}[c.Kind]
+	b.news = append(b.news, kind+" "+c.Client.UID+" "+c.Client.Callsign)
+}
+
+// Filter implements Filter.
+func (b *bed) Filter(_ *Who, evs []*hostapi.Event) []*hostapi.Event {
+	if b.filter == nil {
+		return evs
+	}
+	return slices.DeleteFunc(evs, func(e *hostapi.Event) bool { return !b.filter(e) })
 }
 
 func (b *bed) clock() time.Time {

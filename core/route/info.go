@@ -3,6 +3,7 @@ package route
 import (
 	"time"
 
+	"github.com/takhost/takhost/hostapi"
 	"github.com/takhost/takhost/hostapi/cot"
 )
 
@@ -56,7 +57,12 @@ func (c *client) position() *Position {
 	if e == nil {
 		return nil
 	}
-	p := &Position{Type: e.Type, Team: e.Team, Role: e.Role, Lat: e.Lat, Lon: e.Lon, At: time.UnixMicro(e.Recv)}
+	p := positionOf(e)
+	return &p
+}
+
+func positionOf(e *hostapi.Event) Position {
+	p := Position{Type: e.Type, Team: e.Team, Role: e.Role, Lat: e.Lat, Lon: e.Lon, At: time.UnixMicro(e.Recv)}
 	if tree, err := cot.ParseDetail(e.XML, &e.Header); err == nil {
 		if n, ok := tree.Root().Child("takv"); ok {
 			p.Device, _ = n.Attr("device")

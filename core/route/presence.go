@@ -9,6 +9,7 @@ import (
 
 	"github.com/takhost/takhost/hostapi"
 	"github.com/takhost/takhost/hostapi/cot"
+	"github.com/takhost/takhost/hostapi/wire"
 )
 
 // clientKey is what makes two connections the same client. A uid claimed by
@@ -50,6 +51,8 @@ func (s *Session) bind(e *hostapi.Event) bool {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	news := wire.ClientChangeKindChanged
+	defer func() { r.tell(news, s, e) }()
 	c := s.client
 	if c == nil {
 		key := clientKey{s.who.User, e.UID}
@@ -57,6 +60,7 @@ func (s *Session) bind(e *hostapi.Event) bool {
 			c = &client{clientKey: key}
 			r.clients[key] = c
 			e.First = true
+			news = wire.ClientChangeKindConnected
 			r.byUID[key.uid] = append(r.byUID[key.uid], c)
 		}
 		c.sessions = append(c.sessions, s)
@@ -105,6 +109,7 @@ func (r *Router) unbind(s *Session) []*hostapi.Event {
 		drop(r.byCallsign, c.callsign, c)
 	}
 	latest := c.latest.Load()
+	r.tell(wire.ClientChangeKindDisconnected, s, latest)
 	if latest == nil || r.closed {
 		return nil // nobody ever saw it, or nobody is left to be told
 	}

@@ -8,6 +8,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/takhost/takhost/hostapi"
+	"github.com/takhost/takhost/hostapi/wire"
 )
 
 // Receiver is where the events of one session go. Its methods are called from
@@ -33,12 +34,29 @@ type Tap interface {
 	Routed(evs []*hostapi.Event)
 }
 
+// Filter decides on events before they are routed, on the goroutine that
+// publishes them: it may leave some out or put others in their place, each with
+// the id and the time of coming of the one it replaces. It gets, and may use
+// again, the slice; what it gives is routed. It must not block for long nor
+// change who.
+type Filter interface {
+	Filter(who *Who, evs []*hostapi.Event) []*hostapi.Event
+}
+
+// Watcher is told who comes and goes, in that order, under the router's lock:
+// it must not block and must not call the router.
+type Watcher interface {
+	Changed(c wire.ClientChange)
+}
+
 // Options say what a Router works with.
 type Options struct {
 	IDs     *IDs
 	Groups  *Groups
 	Taps    []Tap
-	Flush   func() // called after each batch, outside all locks; may be nil
+	Filter  Filter  // may be nil
+	Watcher Watcher // may be nil
+	Flush   func()  // called after each batch, outside all locks; may be nil
 	Now     func() time.Time
 	Log     *slog.Logger
 	Metrics prometheus.Registerer

@@ -16,6 +16,8 @@ type Who struct {
 	Out  hostapi.SetID
 	Addr string // remote address, for lists and logs
 
+	Listener string // name of the listener it came by
+
 	// Feed marks a connection whose events are other people's, as in a replay:
 	// no event of it makes it a client with a position of its own.
 	Feed bool
@@ -82,6 +84,9 @@ func (s *Session) Publish(evs []*hostapi.Event) (lagging, receivers int) {
 	r := s.r
 	s.published.Add(uint64(len(evs)))
 	r.met.published.Add(uint64(len(evs)))
+	if f := r.opt.Filter; f != nil {
+		evs = f.Filter(&s.who, evs)
+	}
 
 	kept := evs[:0] // what others get to see; the rest is for the server alone
 	defer func() {

@@ -61,6 +61,11 @@ func (r *Router) topicTargets(to []*Session, s *Session, id string) ([]*Session,
 	if t == nil || !slices.ContainsFunc(t.Members, func(m Member) bool { return m.Publish && s.is(m) }) {
 		return to, false
 	}
+	return r.members(to, t), true
+}
+
+// members appends the connected members of t.
+func (r *Router) members(to []*Session, t *Topic) []*Session {
 	for _, m := range t.Members {
 		if m.UID == AnyUID {
 			for _, q := range r.byUser[m.User] {
@@ -76,7 +81,7 @@ func (r *Router) topicTargets(to []*Session, s *Session, id string) ([]*Session,
 			}
 		}
 	}
-	return to, true
+	return to
 }
 
 // is says whether s is the client that m names.

@@ -171,7 +171,7 @@ const viaAdmin = "admin"
 // join says who a new connection is: everybody is in __ANON__, a certificate
 // gives the user its name.
 func (s *Server) join(c stream.Client, p stream.Peer) stream.Session {
-	who := route.Who{Conn: p.Conn, Addr: p.Addr, In: hostapi.AnonSet, Out: hostapi.AnonSet, Feed: p.Listener == viaAdmin}
+	who := route.Who{Conn: p.Conn, Addr: p.Addr, Listener: p.Listener, In: hostapi.AnonSet, Out: hostapi.AnonSet, Feed: p.Listener == viaAdmin}
 	if p.TLS != nil && len(p.TLS.PeerCertificates) > 0 {
 		who.User = p.TLS.PeerCertificates[0].Subject.CommonName
 	}
