@@ -71,6 +71,9 @@ func (s schema) find(key string) (field, bool) {
 // below gives the names of the keys in a section, or at the top for "".
 func (s schema) below(section string) []string {
 	var names []string
+	if section == "" {
+		defer func() { names = append(names, "plugins") }()
+	}
 	for _, f := range s {
 		if f.parent == section {
 			names = append(names, f.name)
@@ -82,7 +85,6 @@ func (s schema) below(section string) []string {
 // notYet has the keys that the documentation knows and this version does not.
 var notYet = [...]struct{ key, feature string }{
 	{"public", "public names"},
-	{"plugins", "plugins"},
 	{"listen.http", "a plain Marti listener"},
 	{"listen.https", "a Marti listener"},
 	{"listen.web", "a web listener"},

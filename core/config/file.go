@@ -36,12 +36,41 @@ func place(at Origin, n *yaml.Node) Origin {
 // section takes the keys of a mapping. An empty one is a section of which all
 // keys are commented out.
 func (l *loader) section(section string, n *yaml.Node, at Origin) {
+	l.eachKey(section, n, at, func(name string, value *yaml.Node, here Origin) {
+		if section == "" && name == "plugins" {
+			l.plugins(value, at)
+			return
+		}
+		path := name
+		if section != "" {
+			path = section + "." + name
+		}
+		f, ok := l.schema.find(path)
+		switch {
+		case ok && f.parent != section:
+			l.fault(here, "", fmt.Sprintf("key %q: in a file, sections hold their keys: write %s: {%s: …}", f.key, f.parent, f.name))
+		case !ok:
+			l.fault(here, "", l.schema.unknown(section, name))
+		case f.section:
+			l.section(path, value, at)
+		default:
+			l.node(f, value, place(at, value), here)
+		}
+	})
+}
+
+// eachKey goes over the keys of a mapping with their values and places.
+func (l *loader) eachKey(section string, n *yaml.Node, at Origin, do func(name string, value *yaml.Node, here Origin)) {
 	n = resolve(n)
 	if isNull(n) {
 		return
 	}
 	if n.Kind != yaml.MappingNode {
-		l.fault(place(at, n), section, "wants "+strings.Join(l.schema.below(section), ", ")+" with values, not "+kindText(n))
+		wants := "keys"
+		if names := l.schema.below(section); len(names) > 0 {
+			wants = strings.Join(names, ", ")
+		}
+		l.fault(place(at, n), section, "wants "+wants+" with values, not "+kindText(n))
 		return
 	}
 	first := map[string]int{}
@@ -57,21 +86,7 @@ func (l *loader) section(section string, n *yaml.Node, at Origin) {
 			continue
 		}
 		first[key.Value] = key.Line
-		path := key.Value
-		if section != "" {
-			path = section + "." + key.Value
-		}
-		f, ok := l.schema.find(path)
-		switch {
-		case ok && f.parent != section:
-			l.fault(here, "", fmt.Sprintf("key %q: in a file, sections hold their keys: write %s: {%s: …}", f.key, f.parent, f.name))
-		case !ok:
-			l.fault(here, "", l.schema.unknown(section, key.Value))
-		case f.section:
-			l.section(path, value, at)
-		default:
-			l.node(f, value, place(at, value), here)
-		}
+		do(key.Value, value, here)
 	}
 }
 

@@ -47,6 +47,9 @@ type Loaded struct {
 	// Warnings are for the log: whole sentences about settings that work, but
 	// perhaps not as meant.
 	Warnings []string
+	// Plugins is what the sources say of plugins, the weakest first: file,
+	// environment, flags.
+	Plugins []PluginValue
 
 	origins map[string]Origin
 }
@@ -199,6 +202,10 @@ func (l *loader) environ(environ []string) {
 			continue
 		}
 		rest := strings.TrimPrefix(name, EnvPrefix)
+		if of, ok := strings.CutPrefix(rest, "PLUGINS_"); ok {
+			l.pluginVariable(at, of, value)
+			continue
+		}
 		if answer, ok := later(strings.ToLower(strings.Replace(rest, "_", ".", 1))); ok {
 			l.fault(at, "", answer)
 		} else if meant := nearest(rest, names); meant != "" {
@@ -221,6 +228,11 @@ func (l *loader) set(s string) {
 func (l *loader) flag(f Flag) { l.keyValue(Origin{kind: fromFlag, name: f.Name}, f.Key, f.Value) }
 
 func (l *loader) keyValue(at Origin, key, value string) {
+	if of, ok := strings.CutPrefix(key, "plugins."); ok {
+		path := strings.Split(of, ".")
+		l.pluginSetting(at, path[0], path[1:], value)
+		return
+	}
 	f, ok := l.schema.find(key)
 	if !ok {
 		section, name := "", key

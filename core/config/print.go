@@ -4,8 +4,10 @@ import (
 	"bufio"
 	"fmt"
 	"io"
+	"maps"
 	"reflect"
 	"regexp"
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -26,6 +28,9 @@ func (l *Loaded) Values() []Value {
 		}
 		out = append(out, Value{Key: f.key, Value: shown(f.in(&l.Config)), Origin: l.Origin(f.key).String()})
 	}
+	for _, v := range l.effectivePlugins() {
+		out = append(out, Value{Key: v.Key(), Value: v.shown(), Origin: v.Origin.String()})
+	}
 	return out
 }
 
@@ -43,7 +48,52 @@ func (l *Loaded) Show(w io.Writer, withOrigin bool) error {
 		}
 		fmt.Fprintln(out, line)
 	}
+	l.showPlugins(out, withOrigin)
 	return out.Flush()
+}
+
+// showPlugins writes the section plugins.
+func (l *Loaded) showPlugins(out io.Writer, withOrigin bool) {
+	var before []string
+	for _, v := range l.effectivePlugins() {
+		path := append([]string{"plugins", v.Plugin}, v.Path...)
+		same := 0
+		for same < min(len(before), len(path)-1) && before[same] == path[same] {
+			same++
+		}
+		for i := same; i < len(path); i++ {
+			line := strings.Repeat("  ", i) + yamlText(path[i]) + ":"
+			if i == len(path)-1 {
+				line += " " + flowYAML(v.shown())
+				if withOrigin {
+					line = fmt.Sprintf("%-44s # %s", line, v.Origin)
+				}
+			}
+			fmt.Fprintln(out, line)
+		}
+		before = path[:len(path)-1]
+	}
+}
+
+// flowYAML writes any plain value on one line.
+func flowYAML(v any) string {
+	switch v := v.(type) {
+	case nil:
+		return "null"
+	case []any:
+		items := make([]string, len(v))
+		for i, item := range v {
+			items[i] = flowYAML(item)
+		}
+		return "[" + strings.Join(items, ", ") + "]"
+	case map[string]any:
+		items := make([]string, 0, len(v))
+		for _, key := range slices.Sorted(maps.Keys(v)) {
+			items = append(items, yamlText(key)+": "+flowYAML(v[key]))
+		}
+		return "{" + strings.Join(items, ", ") + "}"
+	}
+	return yamlText(v)
 }
 
 // Sample writes a file with all keys, their defaults and what they mean. The
@@ -72,7 +122,27 @@ func Sample(w io.Writer) error {
 			fmt.Fprintln(out, pad+"#"+f.name+": "+yamlText(shown(f.in(&def))))
 		}
 	}
+	samplePlugins(out)
 	return out.Flush()
+}
+
+func samplePlugins(out io.Writer) {
+	fmt.Fprint(out, `
+# Plugins by name. takhost plugin list shows them, takhost plugin show NAME what
+# one asks for and where its settings come from.
+plugins:
+  #geofence:
+`)
+	for _, k := range pluginKeys {
+		for _, line := range wrap(k.doc, 70) {
+			fmt.Fprintln(out, "    # "+line)
+		}
+		example := map[string]string{
+			"enabled": "true", "source": "plugins/geofence.takplugin", "sha256": strings.Repeat("0", 64),
+			"grant": `{events.read: {types: ["a-f-*"]}}`, "limits": "{}", "config": "{}",
+		}[k.name]
+		fmt.Fprintln(out, "    #"+k.name+": "+example)
+	}
 }
 
 func indent(f field) string {

@@ -42,6 +42,9 @@ func TestSampleLoadsToDefaults(t *testing.T) {
 				t.Errorf("differs from the defaults (-want +got):\n%s", diff)
 			}
 			for _, v := range l.Values() {
+				if strings.HasPrefix(v.Key, "plugins.") {
+					continue // the example, there when every key is active
+				}
 				if byHand := l.Origin(v.Key).ByHand(); byHand != (text == active) {
 					t.Errorf("%s: set by hand is %v, want %v", v.Key, byHand, !byHand)
 				}
