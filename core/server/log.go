@@ -32,11 +32,9 @@ const (
 // suppressed=N. It goes out with the next record of any kind or by FlushLog;
 // nothing runs in the background. Debug records are not limited.
 func NewLog(w io.Writer, level, format string) (*slog.Logger, error) {
-	least, ok := map[string]slog.Level{
-		"debug": slog.LevelDebug, "info": slog.LevelInfo, "warn": slog.LevelWarn, "error": slog.LevelError,
-	}[level]
-	if !ok {
-		return nil, fmt.Errorf("log level %q is not one of debug, info, warn and error", level)
+	least := &slog.LevelVar{}
+	if err := setLevel(least, level); err != nil {
+		return nil, err
 	}
 	opts := &slog.HandlerOptions{Level: least}
 	var h slog.Handler
@@ -50,7 +48,27 @@ func NewLog(w io.Writer, level, format string) (*slog.Logger, error) {
 	default:
 		h = slog.NewTextHandler(w, opts)
 	}
-	return slog.New(&limitedHandler{Handler: h, limit: &logLimit{said: map[saidKey]*said{}}}), nil
+	return slog.New(&limitedHandler{Handler: h, limit: &logLimit{said: map[saidKey]*said{}}, least: least}), nil
+}
+
+func setLevel(v *slog.LevelVar, level string) error {
+	least, ok := map[string]slog.Level{
+		"debug": slog.LevelDebug, "info": slog.LevelInfo, "warn": slog.LevelWarn, "error": slog.LevelError,
+	}[level]
+	if !ok {
+		return fmt.Errorf("log level %q is not one of debug, info, warn and error", level)
+	}
+	v.Set(least)
+	return nil
+}
+
+// SetLogLevel changes the level of NewLog's logger, and of all that came of
+// it; other loggers keep theirs.
+func SetLogLevel(log *slog.Logger, level string) error {
+	if h, ok := log.Handler().(*limitedHandler); ok {
+		return setLevel(h.least, level)
+	}
+	return nil
 }
 
 // FlushLog writes what NewLog's logger has counted and not yet told. It is for
@@ -67,6 +85,7 @@ func FlushLog(ctx context.Context, log *slog.Logger) error {
 type limitedHandler struct {
 	slog.Handler
 	limit *logLimit
+	least *slog.LevelVar
 }
 
 func (h *limitedHandler) Handle(ctx context.Context, r slog.Record) error {
@@ -84,11 +103,11 @@ func (h *limitedHandler) Handle(ctx context.Context, r slog.Record) error {
 }
 
 func (h *limitedHandler) WithAttrs(attrs []slog.Attr) slog.Handler {
-	return &limitedHandler{Handler: h.Handler.WithAttrs(attrs), limit: h.limit}
+	return &limitedHandler{Handler: h.Handler.WithAttrs(attrs), limit: h.limit, least: h.least}
 }
 
 func (h *limitedHandler) WithGroup(name string) slog.Handler {
-	return &limitedHandler{Handler: h.Handler.WithGroup(name), limit: h.limit}
+	return &limitedHandler{Handler: h.Handler.WithGroup(name), limit: h.limit, least: h.least}
 }
 
 // logLimit counts records by level and message.

@@ -296,3 +296,23 @@ func BenchmarkLogSuppressed(b *testing.B) {
 		log.Info("bad event", "why", "no uid")
 	}
 }
+
+func TestSetLogLevel(t *testing.T) {
+	var out bytes.Buffer
+	log, err := NewLog(&out, "warn", "text")
+	if err != nil {
+		t.Fatal(err)
+	}
+	sub := log.With("part", "x")
+	sub.Info("before")
+	if err := SetLogLevel(log, "info"); err != nil {
+		t.Fatal(err)
+	}
+	sub.Info("after")
+	if err := SetLogLevel(log, "loud"); err == nil {
+		t.Error("a level that does not exist was taken")
+	}
+	if got := out.String(); strings.Contains(got, "before") || !strings.Contains(got, "after") {
+		t.Errorf("logged %q, want only what came after the change", got)
+	}
+}

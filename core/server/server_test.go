@@ -21,7 +21,9 @@ func TestStatusWhileItStarts(t *testing.T) {
 	srv := New(&cfg, Options{Log: slog.New(slog.NewTextHandler(t.Output(), nil)), Version: "test"})
 	client := &http.Client{Transport: &http.Transport{
 		DisableKeepAlives: true,
-		Dial:              func(string, string) (net.Conn, error) { return net.Dial("unix", filepath.Join(cfg.Data, web.AdminSocket)) },
+		Dial: func(string, string) (net.Conn, error) {
+			return net.Dial("unix", filepath.Join(cfg.Data, web.AdminSocket))
+		},
 	}}
 	status := func() error {
 		resp, err := client.Get("http://admin/api/v1/status")
