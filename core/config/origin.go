@@ -45,3 +45,9 @@ func (o Origin) prefix() string {
 	}
 	return o.String() + ": "
 }
+
+// Source gives the kind of source: default, exposure, file, environment or
+// flag.
+func (o Origin) Source() string {
+	return [...]string{fromDefault: "default", fromExposure: "exposure", fromFile: "file", fromEnv: "environment", fromFlag: "flag"}[o.kind]
+}

@@ -47,10 +47,13 @@ var pluginKeys = []pluginKey{
 // pluginName matches what a manifest may have for a name.
 var pluginName = regexp.MustCompile(`^[a-z][a-z0-9-]{0,63}$`)
 
-// addPlugin keeps a value; a later one of the same path and a stronger source
-// takes its place when they are applied.
-func (l *loader) addPlugin(v PluginValue) {
-	l.result.Plugins = append(l.result.Plugins, v)
+func pluginKeyOf(name string) pluginKey {
+	for _, k := range pluginKeys {
+		if k.name == name {
+			return k
+		}
+	}
+	return pluginKey{}
 }
 
 // plugins takes the section plugins of a file.
@@ -74,9 +77,8 @@ func (l *loader) plugin(name string, n *yaml.Node, at Origin) {
 // pluginKey takes the value of one key of a plugin's section, or below one.
 func (l *loader) pluginKey(name string, path []string, n *yaml.Node, here Origin) {
 	key := "plugins." + name + "." + strings.Join(path, ".")
-	i := slices.IndexFunc(pluginKeys, func(k pluginKey) bool { return k.name == path[0] })
-	switch {
-	case i < 0:
+	switch k := pluginKeyOf(path[0]); {
+	case k.name == "":
 		var names []string
 		for _, k := range pluginKeys {
 			names = append(names, k.name)
@@ -89,12 +91,31 @@ func (l *loader) pluginKey(name string, path []string, n *yaml.Node, here Origin
 		}
 		l.fault(here, "", text)
 		return
-	case !pluginKeys[i].deep && len(path) > 1:
+	case !k.deep && len(path) > 1:
 		l.fault(here, key, "there are no keys below "+path[0])
 		return
 	}
+	l.pluginLeaves(name, path, n, here)
+}
+
+// pluginLeaves keeps each leaf of a section by itself, so that sources override
+// single settings of one another. A grant is one for each capability.
+func (l *loader) pluginLeaves(name string, path []string, n *yaml.Node, here Origin) {
+	key := "plugins." + name + "." + strings.Join(path, ".")
+	r := resolve(n)
+	if r.Kind == yaml.MappingNode && r.Style&yaml.TaggedStyle == 0 && pluginKeyOf(path[0]).deep &&
+		(len(path) == 1 || len(r.Content) > 0) && (path[0] != "grant" || len(path) == 1) {
+		if len(path) > maxPluginDepth {
+			l.fault(here, key, fmt.Sprintf("has more than %d levels", maxPluginDepth))
+			return
+		}
+		l.eachKey(key, n, here, func(k string, value *yaml.Node, here Origin) {
+			l.pluginLeaves(name, append(path[:len(path):len(path)], k), value, here)
+		})
+		return
+	}
 	value, err := plainValue(n, 0)
-	if r := resolve(n); path[0] == "sha256" && r.Kind == yaml.ScalarNode && !isNull(r) {
+	if path[0] == "sha256" && r.Kind == yaml.ScalarNode && !isNull(r) {
 		value, err = r.Value, nil // YAML takes some digests for numbers
 	}
 	if err == nil {
@@ -104,20 +125,7 @@ func (l *loader) pluginKey(name string, path []string, n *yaml.Node, here Origin
 		l.fault(place(here, n), key, err.Error())
 		return
 	}
-	l.flatten(PluginValue{Plugin: name, Path: path, Value: value, Origin: here})
-}
-
-// flatten keeps each leaf of a section by itself, so that sources override
-// single settings of one another. A grant is one for each capability.
-func (l *loader) flatten(v PluginValue) {
-	m, isMap := v.Value.(map[string]any)
-	if !isMap || len(m) == 0 && len(v.Path) > 1 || v.Path[0] == "grant" && len(v.Path) == 2 {
-		l.addPlugin(v)
-		return
-	}
-	for _, key := range slices.Sorted(maps.Keys(m)) {
-		l.flatten(PluginValue{Plugin: v.Plugin, Path: append(slices.Clone(v.Path), key), Value: m[key], Origin: v.Origin})
-	}
+	l.result.Plugins = append(l.result.Plugins, PluginValue{Plugin: name, Path: path, Value: value, Origin: here})
 }
 
 func checkPluginValue(path []string, v any) error {
