@@ -169,7 +169,7 @@ func (r *replay) event(ctx context.Context, ev *captured) error {
 	}
 	xml := ev.xml
 	if r.restamp {
-		xml = restamp(xml, &ev.header, r.now())
+		xml = cot.Restamp(xml, &ev.header, r.now(), 0)
 	}
 	if err := r.to.send(ctx, xml); err != nil {
 		return err

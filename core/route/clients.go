@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/takhost/takhost/hostapi"
+	"github.com/takhost/takhost/hostapi/cot"
 	"github.com/takhost/takhost/hostapi/wire"
 )
 
@@ -39,6 +40,7 @@ func (c *client) describe(s *Session, e *hostapi.Event) wire.Client {
 	if e != nil {
 		p := positionOf(e)
 		w.Team, w.Role, w.Device, w.Platform, w.Version, w.Seen = p.Team, p.Role, p.Device, p.Platform, p.Version, e.Recv
+		w.Lat, w.Lon, w.Located = p.Lat, p.Lon, e.Flags.Has(cot.HasPoint) && (p.Lat != 0 || p.Lon != 0) // without a fix clients report 0, 0
 	}
 	return w
 }

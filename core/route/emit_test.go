@@ -93,7 +93,7 @@ func TestWatcherIsToldWhoComesAndGoes(t *testing.T) {
 		t.Errorf("clients of other groups: %+v", none)
 	}
 	twice.Leave()
-	if c := b.Clients(nil); len(c) != 1 || c[0].Address != "::1" || c[0].Listener != "tcp" {
+	if c := b.Clients(nil); len(c) != 1 || c[0].Address != "::1" || c[0].Listener != "tcp" || !c[0].Located || c[0].Lat != 50 || c[0].Lon != 8 {
 		t.Errorf("clients with the first connection: %+v", c)
 	}
 	x.Leave()

@@ -2,22 +2,28 @@ package wire
 
 import "errors"
 
-// ErrAudience says that an audience names nobody, or in more than one way.
-var ErrAudience = errors.New("audience must name exactly one of groups, all, uids, callsigns, topic, as_event, set")
+// ErrAudience says that an audience names nobody, or contradicts itself.
+var ErrAudience = errors.New("audience must have one of groups, all and set, or names (uids, callsigns, topic), or both, or as_event alone")
 
-// Check says whether exactly one of the fields is set. A nil audience has none.
+// Check says whether the audience is one: see the message. A nil audience is none.
 func (a *Audience) Check() error {
 	if a == nil {
 		return ErrAudience
 	}
-	n := 0
-	for _, set := range [...]bool{len(a.Groups) > 0, a.All, len(a.UIDs) > 0, len(a.Callsigns) > 0, a.Topic != "", a.AsEvent != 0, a.Set != 0} {
-		if set {
-			n++
+	scopes := 0
+	for _, there := range [...]bool{len(a.Groups) > 0, a.All, a.Set != 0} {
+		if there {
+			scopes++
 		}
 	}
-	if n != 1 {
+	switch {
+	case scopes > 1,
+		scopes == 0 && !a.Named() && a.AsEvent == 0,
+		a.AsEvent != 0 && (scopes > 0 || a.Named()):
 		return ErrAudience
 	}
 	return nil
 }
+
+// Named says whether the audience names receivers.
+func (a *Audience) Named() bool { return len(a.UIDs)+len(a.Callsigns) > 0 || a.Topic != "" }

@@ -417,7 +417,10 @@ func (m *Caller) merge(b []byte) error {
 	return r.err
 }
 
-// Audience says who shall get something. Exactly one of the fields is set.
+// Audience says who shall get something. One of groups, all and set at most says
+// by groups who may; names (uids, callsigns, topic), several as a union, narrow
+// that down, or stand alone, when groups do not count. as_event stands alone. One
+// of them all must be there.
 type Audience struct {
 	// Everybody who may see one of these groups.
 	Groups []string
@@ -2666,6 +2669,10 @@ type Client struct {
 	Platform string
 	Version  string
 	Device   string
+	// Its latest position in degrees, if located says that there is one.
+	Lat     float64
+	Lon     float64
+	Located bool
 }
 
 // Append appends the message.
@@ -2730,6 +2737,18 @@ func (m *Client) Append(b []byte) []byte {
 		b = appendVarint(b, 122)
 		b = appendString(b, m.Device)
 	}
+	if !isZero(m.Lat) {
+		b = appendVarint(b, 129)
+		b = appendDouble(b, m.Lat)
+	}
+	if !isZero(m.Lon) {
+		b = appendVarint(b, 137)
+		b = appendDouble(b, m.Lon)
+	}
+	if m.Located {
+		b = appendVarint(b, 144)
+		b = appendBool(b, m.Located)
+	}
 	return b
 }
 
@@ -2773,6 +2792,12 @@ func (m *Client) merge(b []byte) error {
 			m.Version = r.text()
 		case 122:
 			m.Device = r.text()
+		case 129:
+			m.Lat = r.double()
+		case 137:
+			m.Lon = r.double()
+		case 144:
+			m.Located = r.varint() != 0
 		default:
 			r.skip()
 		}

@@ -91,7 +91,11 @@ func TestAudienceCheck(t *testing.T) {
 		{"empty", &Audience{}, ErrAudience},
 		{"groups", &Audience{Groups: []string{"Blue"}}, nil},
 		{"as event", &Audience{AsEvent: 1}, nil},
-		{"two", &Audience{All: true, Topic: "t"}, ErrAudience},
+		{"names within groups", &Audience{All: true, Topic: "t"}, nil},
+		{"a union of names", &Audience{UIDs: []string{"u"}, Callsigns: []string{"c"}, Set: 3}, nil},
+		{"two scopes", &Audience{All: true, Set: 3}, ErrAudience},
+		{"an event and names", &Audience{AsEvent: 1, UIDs: []string{"u"}}, ErrAudience},
+		{"an event and groups", &Audience{AsEvent: 1, All: true}, ErrAudience},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -1,16 +1,15 @@
-package main
+package cot
 
 import (
 	"strings"
 	"time"
-
-	"github.com/takhost/takhost/hostapi/cot"
 )
 
-// restamp moves time, start and stale of an event, so that its time is now and
-// the distances between them stay; every other byte stays too. xml is an event
-// that cot.Scan read into h. A time that the event lacks stays away.
-func restamp(xml string, h *cot.Header, now time.Time) string {
+// Restamp moves time, start and stale of an event, so that its time is now and
+// the distances between them stay; every other byte stays too. xml is a text that
+// Scan read into h. A time that the event lacks stays away. With a
+// hold above zero its stale is that far from now at least.
+func Restamp(xml string, h *Header, now time.Time, hold time.Duration) string {
 	base := h.Time
 	if base == 0 {
 		base = h.Start
@@ -30,12 +29,14 @@ func restamp(xml string, h *cot.Header, now time.Time) string {
 		case "start":
 			usec = h.Start
 		case "stale":
-			usec = h.Stale
+			if usec = h.Stale; hold > 0 {
+				usec = max(usec, base+hold.Microseconds())
+			}
 		default:
 			continue
 		}
 		out.WriteString(xml[at:span[0]])
-		out.Write(cot.AppendTime(nil, usec+by))
+		out.Write(AppendTime(nil, usec+by))
 		at = span[1]
 	}
 	out.WriteString(xml[at:])

@@ -1,10 +1,9 @@
-package main
+package cot
 
 import (
+	"strings"
 	"testing"
 	"time"
-
-	"github.com/takhost/takhost/hostapi/cot"
 )
 
 func TestRestamp(t *testing.T) {
@@ -26,14 +25,34 @@ func TestRestamp(t *testing.T) {
 		{"a stale without a time to keep its distance from", `<event uid="A" type="a" stale="2020-01-01T00:00:01Z"/>`, `<event uid="A" type="a" stale="2020-01-01T00:00:01Z"/>`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			var h cot.Header
-			if err := cot.Scan(c.in, &h); err != nil {
+			var h Header
+			if err := Scan(c.in, &h); err != nil {
 				t.Fatal(err)
 			}
-			if got := restamp(c.in, &h, now); got != c.want {
+			if got := Restamp(c.in, &h, now, 0); got != c.want {
 				t.Errorf("got  %s\nwant %s", got, c.want)
 			}
 		})
+	}
+}
+
+func TestRestampHolds(t *testing.T) {
+	now := time.Date(2026, 11, 21, 18, 0, 0, 0, time.UTC)
+	const in = `<event uid="A" type="a" time="2020-01-01T00:00:00Z" stale="2020-01-01T00:00:30Z"/>`
+	for hold, stale := range map[time.Duration]string{
+		time.Second:     "2026-11-21T18:00:30Z", // its own is longer
+		2 * time.Minute: "2026-11-21T18:02:00Z",
+	} {
+		var h Header
+		if err := Scan(in, &h); err != nil {
+			t.Fatal(err)
+		}
+		want := `<event uid="A" type="a" time="2026-11-21T18:00:00Z" stale="` + stale + `"/>`
+		want = strings.ReplaceAll(want, `:00Z"`, `:00.000Z"`)
+		want = strings.ReplaceAll(want, `:30Z"`, `:30.000Z"`)
+		if got := Restamp(in, &h, now, hold); got != want {
+			t.Errorf("hold %v:\ngot  %s\nwant %s", hold, got, want)
+		}
 	}
 }
 
@@ -42,12 +61,12 @@ func FuzzRestamp(f *testing.F) {
 	f.Add(`<event	uid="A" type = "a&gt;" x='time="2020-01-01T00:00:00Z"' time ="9999-12-31T23:59:59Z" stale="0001-01-01T00:00:00Z"><detail/></event>`)
 	now := time.Date(2026, 11, 21, 18, 0, 0, 0, time.UTC)
 	f.Fuzz(func(t *testing.T, xml string) {
-		var before, after cot.Header
-		if cot.Scan(xml, &before) != nil {
+		var before, after Header
+		if Scan(xml, &before) != nil {
 			return
 		}
-		got := restamp(xml, &before, now)
-		if err := cot.Scan(got, &after); err != nil {
+		got := Restamp(xml, &before, now, 0)
+		if err := Scan(got, &after); err != nil {
 			t.Fatalf("%q becomes %q: %v", xml, got, err)
 		}
 		if before.Time != 0 && after.Time != now.UnixMicro() {
