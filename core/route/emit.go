@@ -19,6 +19,9 @@ type Audience struct {
 	// them.
 	UIDs, Callsigns []string
 	Topics          []string
+
+	// Except has the uids of clients that get nothing.
+	Except []string
 }
 
 // Named says whether the audience is a list and not everybody.
@@ -42,7 +45,7 @@ func (r *Router) Emit(evs []*hostapi.Event, a Audience) (receivers int) {
 	case a.Named():
 		receivers = r.emitTo(evs, &a)
 	case a.Groups != 0:
-		receivers, _ = r.fanout(evs, a.Groups, nil)
+		receivers = r.emitBut(evs, &a)
 	}
 	r.mu.RUnlock()
 	r.tap(evs)
@@ -66,7 +69,7 @@ func (r *Router) emitTo(evs []*hostapi.Event, a *Audience) (n int) {
 	}
 	slices.SortFunc(to, func(a, b *Session) int { return cmp.Compare(a.who.Conn, b.who.Conn) })
 	for _, s := range slices.Compact(to) {
-		if a.Groups != 0 && !r.opt.Groups.Intersects(a.Groups, s.who.Out) {
+		if a.Groups != 0 && !r.opt.Groups.Intersects(a.Groups, s.who.Out) || a.excepts(s) {
 			continue
 		}
 		s.rcv.Offer(evs)
@@ -75,6 +78,35 @@ func (r *Router) emitTo(evs []*hostapi.Event, a *Audience) (n int) {
 	}
 	r.met.delivered.Add(uint64(n * len(evs)))
 	return n
+}
+
+// emitBut offers evs to everybody whom the groups of a allow. r.mu is held for
+// reading.
+func (r *Router) emitBut(evs []*hostapi.Event, a *Audience) (n int) {
+	if len(a.Except) == 0 {
+		n, _ = r.fanout(evs, a.Groups, nil)
+		return n
+	}
+	for _, s := range r.sessions {
+		if a.excepts(s) || !r.opt.Groups.Intersects(a.Groups, s.who.Out) {
+			continue
+		}
+		wanted := evs
+		if f := s.filter.Load(); f != nil {
+			if wanted = f.pass(evs); len(wanted) == 0 {
+				continue
+			}
+		}
+		s.rcv.Offer(wanted)
+		n++
+		s.delivered.Add(uint64(len(wanted)))
+		r.met.delivered.Add(uint64(len(wanted)))
+	}
+	return n
+}
+
+func (a *Audience) excepts(s *Session) bool {
+	return s.client != nil && slices.Contains(a.Except, s.client.uid)
 }
 
 func appendNewest(to []*Session, clients []*client) []*Session {

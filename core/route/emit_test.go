@@ -25,6 +25,8 @@ func TestEmit(t *testing.T) {
 			return Audience{UIDs: []string{"R1"}, Callsigns: []string{"RED-ONE", "RED-TWO"}, Topics: []string{"1"}}
 		}, "R1 R2 B1"},
 		{"an unknown topic", func(*bed) Audience { return Audience{Topics: []string{"2"}} }, ""},
+		{"groups but one", func(b *bed) Audience { return Audience{Groups: b.set(2, 3), Except: []string{"R1"}} }, "R2 B1"},
+		{"names but one", func(*bed) Audience { return Audience{Topics: []string{"1"}, Except: []string{"B1"}} }, "R1"},
 		{"nobody", func(*bed) Audience { return Audience{} }, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {

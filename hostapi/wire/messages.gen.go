@@ -436,6 +436,8 @@ type Audience struct {
 	AsEvent int64
 	// A set of groups that the plugin was given.
 	Set int32
+	// Clients by uid that do not get it, whatever the other fields say.
+	Except []string
 }
 
 // Append appends the message.
@@ -468,6 +470,10 @@ func (m *Audience) Append(b []byte) []byte {
 		b = appendVarint(b, 56)
 		b = appendVarint(b, uint64(int64(m.Set)))
 	}
+	for _, x := range m.Except {
+		b = appendVarint(b, 66)
+		b = appendString(b, x)
+	}
 	return b
 }
 
@@ -495,6 +501,8 @@ func (m *Audience) merge(b []byte) error {
 			m.AsEvent = int64(r.varint())
 		case 56:
 			m.Set = int32(r.varint())
+		case 66:
+			m.Except = append(m.Except, r.text())
 		default:
 			r.skip()
 		}
