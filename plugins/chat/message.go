@@ -1,0 +1,206 @@
+package main
+
+import (
+	"hash/fnv"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/takhost/takhost/sdk"
+)
+
+// allRooms is the room of everybody, in all TAK clients.
+const allRooms = "All Chat Rooms"
+
+// Kinds of conversations.
+const (
+	kindRoom = "room"
+	kindPair = "pair"
+)
+
+// message is one chat message: a document of the collection messages, in JSON, in
+// the form in which /api/v1/chat gives it.
+type message struct {
+	uid      string // of the event
+	id       string // messageId, by which receipts name it
+	kind     string
+	room     string // its id: of a pair the addressee's uid
+	name     string // of the room for people: of a pair the addressee's callsign
+	from     string // uid of the sender
+	callsign string // of the sender
+	user     string
+	text     string
+	sent     time.Time // by the sender's clock
+	received time.Time
+	set      int32 // groups that may see it; kept by the document
+	receipts []mark
+}
+
+// mark is that somebody got or read a message.
+type mark struct {
+	uid, callsign, kind string // kind: delivered or read
+	at                  time.Time
+}
+
+// Bounds of what is kept of a message, in bytes.
+const (
+	maxText     = 64 << 10
+	maxName     = 256
+	maxReceipts = 500
+)
+
+// read takes a b-t-f event apart. ok is false when it is no chat message.
+func read(c *sdk.Call, e sdk.Event) (m *message, ok bool) {
+	root := e.Detail().Root()
+	chat, remarks := root.Child("__chat"), root.Child("remarks")
+	if !chat.Exists() || e.UID() == "" {
+		return nil, false
+	}
+	group := chat.Child("chatgrp")
+	m = &message{
+		uid: clip(e.UID(), hostIDs), kind: kindRoom, room: attr(chat, "id"), name: attr(chat, "chatroom"),
+		from: e.Client(), callsign: attr(chat, "senderCallsign"), user: clip(e.User(), maxName),
+		text: clip(remarks.Text(), maxText), received: sdk.TimeOf(e.Recv()), sent: sdk.TimeOf(e.Time()), set: int32(e.Groups()),
+	}
+	if m.room == "" {
+		m.room = m.name
+	}
+	if m.name == "" {
+		m.name = m.room
+	}
+	if m.from == "" { // a feed or a machine: it says itself for whom it speaks
+		if m.from = attr(group, "uid0"); m.from == "" {
+			m.from = attr(root.Child("link"), "uid")
+		}
+	}
+	m.from = clip(m.from, maxName)
+	if m.id = attr(chat, "messageId"); m.id == "" {
+		m.id = clip(m.uid[strings.LastIndexByte(m.uid, '.')+1:], maxName)
+	}
+	// ATAK writes the peer into uid1 and the id of the room. A room has more members
+	// than one; teams and groups have a parent of their own.
+	_, third := group.Attr("uid2")
+	parent := attr(chat, "parent")
+	if peer := attr(group, "uid1"); peer != "" && !third && parent != "TeamGroups" && parent != "UserGroups" &&
+		peer != allRooms && m.room != allRooms && (peer == m.room || attr(group, "id") == peer) {
+		m.kind, m.room = kindPair, peer
+	}
+	if m.room == "" {
+		m.room, m.name = allRooms, allRooms
+	}
+	return m, true
+}
+
+// hostIDs is how long the id of a document may be.
+const hostIDs = 512
+
+func attr(n sdk.Node, name string) string {
+	v, _ := n.Attr(name)
+	return clip(v, maxName)
+}
+
+func clip(s string, n int) string {
+	if len(s) > n {
+		s = strings.ToValidUTF8(s[:n], "")
+	}
+	return strings.Clone(s)
+}
+
+// conversation is the id of the conversation that m belongs to: of a pair in both
+// directions the same, of a room one for each set of groups that use its name.
+func (m *message) conversation() string {
+	h := fnv.New128a()
+	write := func(parts ...string) {
+		for _, s := range parts {
+			h.Write([]byte(strconv.Itoa(len(s)) + ":" + s))
+		}
+	}
+	if m.kind == kindPair {
+		write(m.kind, min(m.from, m.room), max(m.from, m.room))
+	} else {
+		write(m.kind, m.room, strconv.Itoa(int(m.set)))
+	}
+	const digits = "0123456789abcdef"
+	var out []byte
+	for _, b := range h.Sum(nil) {
+		out = append(out, digits[b>>4], digits[b&15])
+	}
+	return string(out)
+}
+
+func (m *message) write(j *sdk.JSON) {
+	j.Object().Key("uid").Text(m.uid).Key("id").Text(m.id).Key("conversation").Text(m.conversation()).
+		Key("kind").Text(m.kind).Key("room").Text(m.room).Key("name").Text(m.name).
+		Key("from").Text(m.from).Key("callsign").Text(m.callsign)
+	if m.user != "" {
+		j.Key("user").Text(m.user)
+	}
+	j.Key("text").Text(m.text).Key("sent").Time(m.sent).Key("received").Time(m.received).Key("receipts").Array()
+	for _, r := range m.receipts {
+		j.Object().Key("uid").Text(r.uid).Key("callsign").Text(r.callsign).Key("kind").Text(r.kind).Key("at").Time(r.at).End()
+	}
+	j.End().End()
+}
+
+func parse(d *sdk.Document) (*message, error) {
+	f, err := sdk.ParseJSON(d.Body)
+	if err != nil {
+		return nil, err
+	}
+	m := &message{
+		uid: d.ID, id: f.TextOr("id", ""), kind: f.Text("kind"), room: f.TextOr("room", ""), name: f.TextOr("name", ""),
+		from: f.TextOr("from", ""), callsign: f.TextOr("callsign", ""), user: f.TextOr("user", ""), text: f.TextOr("text", ""),
+		sent: f.TimeOr("sent", time.Time{}), received: f.Time("received"), set: d.Set,
+	}
+	for _, r := range f.Objects("receipts") {
+		m.receipts = append(m.receipts, mark{r.TextOr("uid", ""), r.TextOr("callsign", ""), r.TextOr("kind", ""), r.TimeOr("at", time.Time{})})
+	}
+	return m, f.Err()
+}
+
+// save keeps m.
+func (m *message) save(c *sdk.Call) error {
+	var j sdk.JSON
+	m.write(&j)
+	if err := j.Err(); err != nil {
+		return err
+	}
+	return c.Collection("messages").For(m.set).Put(m.uid, j.Bytes(),
+		sdk.NewKey("by-conversation", sdk.Text(m.conversation()), sdk.At(m.received)),
+		sdk.NewKey("by-message", sdk.Text(m.id)),
+		sdk.NewKey("by-time", sdk.At(m.received)))
+}
+
+// add keeps a new message and brings its conversation up to date.
+func (m *message) add(c *sdk.Call) error {
+	if err := m.save(c); err != nil {
+		return err
+	}
+	id := m.conversation()
+	var j sdk.JSON
+	j.Object().Key("id").Text(id).Key("kind").Text(m.kind)
+	if m.kind == kindPair {
+		j.Key("members").Texts([]string{m.from, m.room})
+	} else {
+		j.Key("room").Text(m.room)
+	}
+	j.Key("name").Text(m.name).Key("last").Time(m.received).Key("from").Text(m.callsign).Key("text").Text(clip(m.text, 200)).End()
+	if err := j.Err(); err != nil {
+		return err
+	}
+	if err := c.Collection("conversations").For(m.set).Put(id, j.Bytes(), sdk.NewKey("by-last", sdk.At(m.received), sdk.Text(id))); err != nil {
+		return err
+	}
+	return m.publish(c, "message")
+}
+
+// publish tells browsers.
+func (m *message) publish(c *sdk.Call, what string) error {
+	var j sdk.JSON
+	m.write(&j)
+	to := sdk.ToSet(m.set)
+	if m.kind == kindPair {
+		to = sdk.Within(m.set, sdk.ToUIDs(m.from, m.room))
+	}
+	return c.Publish(sdk.Update{Stream: "chat", Event: what, Data: j.Bytes(), Audience: to})
+}
