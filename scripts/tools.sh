@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Installs what the tests need beyond Go: PostgreSQL, Python, PyTAK. Does only
-# what is missing, and says what it does.
+# Installs what the tests need beyond Go: PostgreSQL, Python, PyTAK, and for
+# plugins in C and Rust clang and rustc. Does only what is missing, and says what
+# it does.
 set -euo pipefail
 source "$(dirname "$0")/lib.sh"
 
@@ -18,6 +19,17 @@ have_postgres() {
 # Debian's python3 has venv, but the pip for it is in another package.
 have_venv() { command -v python3 >/dev/null && python3 -c 'import venv, ensurepip' 2>/dev/null; }
 
+have_wasm_clang() { command -v wasm-ld >/dev/null && clang --print-targets 2>/dev/null | grep wasm32 >/dev/null; }
+
+# Another rustc in front of Debian's may lack the target.
+have_wasm_rustc() {
+	local rustc dir
+	for rustc in ${TAKHOST_RUSTC:-} rustc /usr/bin/rustc; do
+		if dir=$("$rustc" --print target-libdir --target wasm32-unknown-unknown 2>/dev/null) && [[ -d $dir ]]; then return 0; fi
+	done
+	return 1
+}
+
 missing=()
 if ! have_postgres; then
 	missing+=(postgresql-15)
@@ -25,8 +37,17 @@ fi
 if ! have_venv; then
 	missing+=(python3 python3-venv)
 fi
+if ! command -v chromium >/dev/null && ! command -v chromium-browser >/dev/null && ! command -v google-chrome >/dev/null; then
+	missing+=(chromium) # for the page at /docs
+fi
 if ! command -v gcc >/dev/null; then
 	missing+=(gcc libc6-dev) # for the race detector
+fi
+if ! have_wasm_clang; then
+	missing+=(clang lld)
+fi
+if ! have_wasm_rustc; then
+	missing+=(rustc libstd-rust-dev-wasm32 lld)
 fi
 
 if [[ ${#missing[@]} -gt 0 ]]; then
@@ -38,7 +59,7 @@ if [[ ${#missing[@]} -gt 0 ]]; then
 	as_root apt-get update -q </dev/null
 	as_root env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends "${missing[@]}" </dev/null
 else
-	echo 'PostgreSQL, Python and a C compiler are there'
+	echo 'PostgreSQL, Python, a C compiler, clang and rustc for WebAssembly are there'
 fi
 
 have_pytak() {

@@ -1,0 +1,231 @@
+//! What the host asks of a plugin.
+
+use crate::message::{pair, Reader, Writer};
+use crate::{Batch, Error, Result, Status, Tree};
+
+fn unsupported<T>() -> Result<T> {
+    Err(Error::new(Status::Unsupported, ""))
+}
+
+/// A plugin. Methods that it does not have answer "unsupported".
+pub trait Plugin: Sized {
+    const NAME: &'static str;
+    const VERSION: &'static str;
+
+    /// Begins the life of an instance. `init` is the message Init; the config is
+    /// also to be had by [`crate::config`].
+    fn init(init: &[u8]) -> Result<Self>;
+
+    fn health(&mut self) -> Result<()> {
+        Ok(())
+    }
+
+    /// Events that the subscriptions of the manifest chose.
+    fn events(&mut self, _batch: Batch) -> Result<()> {
+        unsupported()
+    }
+
+    /// A request to a route of the manifest.
+    fn http(&mut self, _request: Request) -> Result<Response> {
+        unsupported()
+    }
+
+    fn stop(&mut self) -> Result<()> {
+        Ok(())
+    }
+
+    /// All other operations, by the numbers and messages of hostapi.
+    fn other(&mut self, _op: u32, _input: &[u8]) -> Result<Vec<u8>> {
+        unsupported()
+    }
+}
+
+/// A request to a route.
+#[derive(Clone, Copy)]
+pub struct Request<'a> {
+    /// Operation id of the route.
+    pub route: &'a str,
+    pub method: &'a str,
+    pub path: &'a str,
+    /// With body json, loose or xml.
+    pub tree: Tree<'a>,
+    /// With body raw.
+    pub body: &'a [u8],
+    message: &'a [u8],
+}
+
+impl<'a> Request<'a> {
+    fn read(message: &'a [u8]) -> Request<'a> {
+        let mut r = Request {
+            route: "",
+            method: "",
+            path: "",
+            tree: Tree(&[]),
+            body: &[],
+            message,
+        };
+        for f in Reader(message) {
+            match f.number {
+                1 => r.route = f.text(),
+                2 => r.method = f.text(),
+                3 => r.path = f.text(),
+                8 => r.tree = Tree(f.bytes),
+                10 => r.body = f.bytes,
+                _ => {}
+            }
+        }
+        r
+    }
+
+    /// A part of the path that the route names in braces.
+    pub fn param(&self, name: &str) -> Option<&'a str> {
+        pair(self.message, 4, name)
+    }
+
+    /// A parameter of the query.
+    pub fn query(&self, name: &str) -> Option<&'a str> {
+        pair(self.message, 5, name)
+    }
+}
+
+/// The answer to a request.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Response {
+    /// 0: 200.
+    pub status: u32,
+    /// Empty: what the route declares.
+    pub content_type: String,
+    pub body: Vec<u8>,
+}
+
+impl Response {
+    /// The body, as the route declares it.
+    pub fn new(body: impl Into<Vec<u8>>) -> Response {
+        Response {
+            body: body.into(),
+            ..Response::default()
+        }
+    }
+}
+
+/// Makes the exports of a plugin.
+#[macro_export]
+macro_rules! plugin {
+    ($plugin:ty) => {
+        static TAK: $crate::exports::Instance<$plugin> = $crate::exports::Instance::new();
+
+        #[no_mangle]
+        pub extern "C" fn tak_abi() -> i32 {
+            $crate::ABI
+        }
+        #[no_mangle]
+        pub extern "C" fn tak_buf(n: u32) -> *mut u8 {
+            TAK.buffer(n)
+        }
+        #[no_mangle]
+        pub extern "C" fn tak_call(op: u32, n: u32) -> u64 {
+            TAK.call(op, n)
+        }
+    };
+}
+
+/// For the macro alone.
+pub mod exports {
+    use super::*;
+    use std::cell::UnsafeCell;
+
+    struct State<P> {
+        plugin: Option<P>,
+        input: Vec<u64>, // at multiples of 8
+        answer: Vec<u8>,
+    }
+
+    /// The one instance of a module.
+    pub struct Instance<P>(UnsafeCell<State<P>>);
+
+    // A module has one thread, and the host calls it once at a time.
+    unsafe impl<P> Sync for Instance<P> {}
+
+    impl<P> Instance<P> {
+        pub const fn new() -> Instance<P> {
+            Instance(UnsafeCell::new(State {
+                plugin: None,
+                input: Vec::new(),
+                answer: Vec::new(),
+            }))
+        }
+    }
+
+    impl<P: Plugin> Instance<P> {
+        pub fn buffer(&self, n: u32) -> *mut u8 {
+            let s = unsafe { &mut *self.0.get() };
+            if s.input.is_empty() {
+                // A trap says nothing of why; the log does.
+                std::panic::set_hook(Box::new(|info| {
+                    crate::log(crate::Level::Error, &info.to_string())
+                }));
+            }
+            let words = (n as usize + 7) / 8;
+            if words > s.input.len() {
+                s.input.resize(words, 0);
+            }
+            s.input.as_mut_ptr().cast()
+        }
+
+        pub fn call(&self, op: u32, n: u32) -> u64 {
+            let s = unsafe { &mut *self.0.get() };
+            let n = (n as usize).min(s.input.len() * 8);
+            let input = unsafe { std::slice::from_raw_parts(s.input.as_ptr().cast::<u8>(), n) };
+            s.answer.clear();
+            match run(&mut s.plugin, op, input) {
+                Ok(payload) => {
+                    s.answer.push(Status::Ok as u8);
+                    s.answer.extend_from_slice(&payload);
+                }
+                Err(e) => {
+                    let mut m = Writer::new();
+                    m.bytes(2, &e.message);
+                    s.answer.push(e.status as u8);
+                    s.answer.extend_from_slice(&m.0);
+                }
+            }
+            (s.answer.as_ptr() as usize as u64) << 32 | s.answer.len() as u64
+        }
+    }
+
+    fn run<P: Plugin>(plugin: &mut Option<P>, op: u32, input: &[u8]) -> Result<Vec<u8>> {
+        let nothing = |()| Vec::new();
+        match (op, plugin) {
+            (1, _) => Ok(describe::<P>()),
+            (2, plugin) => {
+                *plugin = Some(P::init(input)?);
+                Ok(Vec::new())
+            }
+            (_, None) => Err(Error::new(Status::Failed, "called before init")),
+            (3, Some(p)) => p.health().map(nothing),
+            (4, Some(p)) => p.events(Batch(input)).map(nothing),
+            (5, Some(p)) => p.http(Request::read(input)).map(respond),
+            (10, Some(p)) => p.stop().map(nothing),
+            (op, Some(p)) => p.other(op, input),
+        }
+    }
+
+    fn describe<P: Plugin>() -> Vec<u8> {
+        let mut m = Writer::new();
+        m.bytes(1, P::NAME)
+            .bytes(2, P::VERSION)
+            .uint(3, crate::ABI as u64)
+            .bytes(4, "rust crate 1.0");
+        m.0
+    }
+
+    fn respond(r: Response) -> Vec<u8> {
+        let mut m = Writer::new();
+        m.uint(1, r.status.into())
+            .bytes(2, r.content_type)
+            .message(4, |part| {
+                part.bytes(1, r.body);
+            });
+        m.0
+    }
+}
