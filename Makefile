@@ -13,7 +13,7 @@ VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 GOBUILD := go build -trimpath -buildvcs=false -ldflags "-X main.version=$(VERSION)"
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test bench lint fmt fuzz tools clean
+.PHONY: help run build plugins test bench lint fmt fuzz tools clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -21,8 +21,11 @@ help: ## list the targets
 run: build ## build and serve; ARGS="--exposure lan" and the like are passed on
 	bin/takhost serve $(ARGS)
 
-build: ## build bin/takhost
+build: plugins ## build the plugins and bin/takhost
 	CGO_ENABLED=0 $(GOBUILD) -o bin/takhost ./cmd/takhost
+
+plugins: ## build the plugins that ship with takhost, those whose sources changed
+	@scripts/plugins.sh
 
 test: ## everything that must hold; ALL=1 fails when a tool is missing
 	@VERSION='$(VERSION)' ALL='$(ALL)' scripts/test.sh
@@ -43,4 +46,4 @@ tools: ## install what the tests need beyond Go (Debian: apt-get; PyTAK into .to
 	@scripts/tools.sh
 
 clean: ## remove what was built here; data of a server stays
-	rm -rf bin .tools
+	rm -rf bin .tools plugins/dist/built/*.takplugin plugins/dist/built/*.sources

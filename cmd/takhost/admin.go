@@ -63,16 +63,25 @@ func (e *noServerError) Error() string {
 
 // open asks for path and gives the body of a good answer, to be closed.
 func (a *admin) open(ctx context.Context, path string, query url.Values) (io.ReadCloser, error) {
+	return a.send(ctx, http.MethodGet, path, query, nil)
+}
+
+// send sends a request, with a body if there is one, and gives the body of a good
+// answer, to be closed.
+func (a *admin) send(ctx context.Context, method, path string, query url.Values, body io.Reader) (io.ReadCloser, error) {
 	u := url.URL{Scheme: "http", Host: "takhost", Path: path, RawQuery: query.Encode()}
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, u.String(), nil)
+	req, err := http.NewRequestWithContext(ctx, method, u.String(), body)
 	if err != nil {
 		return nil, err
+	}
+	if body != nil {
+		req.Header.Set("Content-Type", "application/octet-stream")
 	}
 	resp, err := a.http.Do(req)
 	if err != nil {
 		return nil, plainError(err)
 	}
-	if resp.StatusCode != http.StatusOK {
+	if resp.StatusCode < 200 || resp.StatusCode > 299 {
 		defer resp.Body.Close()
 		return nil, answerError(resp)
 	}
@@ -81,11 +90,19 @@ func (a *admin) open(ctx context.Context, path string, query url.Values) (io.Rea
 
 // get asks for path and decodes the answer into to.
 func (a *admin) get(ctx context.Context, path string, query url.Values, to any) error {
-	body, err := a.open(ctx, path, query)
+	return a.do(ctx, http.MethodGet, path, query, nil, to)
+}
+
+// do sends a request and decodes the answer into to, which may be nil.
+func (a *admin) do(ctx context.Context, method, path string, query url.Values, in io.Reader, to any) error {
+	body, err := a.send(ctx, method, path, query, in)
 	if err != nil {
 		return err
 	}
 	defer body.Close()
+	if to == nil {
+		return nil
+	}
 	if err := json.NewDecoder(body).Decode(to); err != nil {
 		return fmt.Errorf("read the answer to %s: %w", path, err)
 	}

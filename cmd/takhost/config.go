@@ -1,8 +1,10 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
+	"net/http"
 
 	"github.com/takhost/takhost/core/config"
 )
@@ -11,6 +13,22 @@ type configCmd struct {
 	Sample configSampleCmd `cmd:"" help:"Write a configuration file with all keys and what they mean."`
 	Check  configCheckCmd  `cmd:"" help:"Check the configuration without starting anything."`
 	Show   configShowCmd   `cmd:"" help:"Show the values in effect, and where each comes from. Passwords are masked."`
+	Reload configReloadCmd `cmd:"" help:"Have the running server read its configuration again. If anything in it is wrong, nothing changes."`
+}
+
+type configReloadCmd struct{ sourceFlags }
+
+// Run reloads.
+func (c *configReloadCmd) Run(ctx context.Context, std streams) error {
+	a, err := c.admin()
+	if err != nil {
+		return err
+	}
+	if err := a.do(ctx, http.MethodPost, "/api/v1/config/reload", nil, nil, nil); err != nil {
+		return err
+	}
+	_, err = fmt.Fprintln(std.out, "the configuration was read again")
+	return err
 }
 
 type configSampleCmd struct{}

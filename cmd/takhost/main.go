@@ -26,7 +26,9 @@ type cli struct {
 	Serve   serveCmd   `cmd:"" help:"Run the server."`
 	Status  statusCmd  `cmd:"" help:"Tell how the running server is doing."`
 	Events  eventsCmd  `cmd:"" help:"Watch, look up and replay events."`
-	Config  configCmd  `cmd:"" help:"Write, check and show the configuration."`
+	Plugin  pluginCmd  `cmd:"" help:"Look after plugins, and write them."`
+	Config  configCmd  `cmd:"" help:"Write, check, show and reload the configuration."`
+	OpenAPI openapiCmd `cmd:"" name:"openapi" help:"Write the description of the REST API."`
 	Version versionCmd `cmd:"" help:"Tell the version of this program."`
 }
 

@@ -8,7 +8,9 @@ import (
 	"os/signal"
 	"syscall"
 
+	"github.com/takhost/takhost/core/config"
 	"github.com/takhost/takhost/core/server"
+	"github.com/takhost/takhost/plugins/dist"
 )
 
 type serveCmd struct {
@@ -47,7 +49,11 @@ func (c *serveCmd) Run(ctx context.Context, std streams) error {
 	signal.Notify(hangups, syscall.SIGHUP)
 	defer signal.Stop(hangups)
 
-	srv := server.New(&conf.Config, server.Options{Log: log, Version: thisVersion().Version})
+	srv := server.New(&conf.Config, server.Options{
+		Log: log, Version: thisVersion().Version,
+		Plugins: conf.Plugins, Shipped: dist.Files(),
+		Load: func() (*config.Loaded, error) { return c.load(c.flag()) },
+	})
 	if err := srv.Start(ctx); err != nil {
 		return err
 	}
@@ -57,7 +63,9 @@ func (c *serveCmd) Run(ctx context.Context, std streams) error {
 		case <-ctx.Done():
 			return srv.Stop()
 		case <-hangups:
-			log.Info("SIGHUP is ignored: this version reads its configuration only when it starts")
+			if err := srv.Reload(ctx); err != nil {
+				log.Error("the configuration was not read again: nothing has changed", slog.Any("err", err))
+			}
 			continue
 		case s := <-signals:
 			log.Info("stopping", slog.String("signal", s.String()))

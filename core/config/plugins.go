@@ -277,3 +277,17 @@ func (l *Loaded) effectivePlugins() []PluginValue {
 	}
 	return out
 }
+
+// FlagOrigin is the origin of a value that a command sets, for messages.
+func FlagOrigin(name string) Origin { return Origin{kind: fromFlag, name: name} }
+
+// ParsePlugin reads a plugin's own settings, keys with values in YAML, that a flag
+// gives. An empty text has none.
+func ParsePlugin(flag, plugin, text string) ([]PluginValue, error) {
+	if text == "" {
+		return nil, nil
+	}
+	l := &loader{failed: map[string]bool{}}
+	l.pluginSetting(FlagOrigin(flag), plugin, []string{"config"}, text)
+	return l.result.Plugins, l.err()
+}

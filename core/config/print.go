@@ -19,14 +19,25 @@ type Value struct {
 	Origin string `json:"origin"`
 }
 
-// Values gives all keys in the order of the sample file.
-func (l *Loaded) Values() []Value {
+// Text gives the value as one line.
+func (v Value) Text() string { return flowYAML(v.Value) }
+
+// Values gives all keys but those of plugins, without their origins.
+func Values(c *Config) []Value {
 	var out []Value
 	for _, f := range newSchema() {
-		if f.section {
-			continue
+		if !f.section {
+			out = append(out, Value{Key: f.key, Value: shown(f.in(c))})
 		}
-		out = append(out, Value{Key: f.key, Value: shown(f.in(&l.Config)), Origin: l.Origin(f.key).String()})
+	}
+	return out
+}
+
+// Values gives all keys in the order of the sample file, then those of plugins.
+func (l *Loaded) Values() []Value {
+	out := Values(&l.Config)
+	for i := range out {
+		out[i].Origin = l.Origin(out[i].Key).String()
 	}
 	for _, v := range l.effectivePlugins() {
 		out = append(out, Value{Key: v.Key(), Value: v.shown(), Origin: v.Origin.String()})
