@@ -62,3 +62,21 @@ func host(addr string) string {
 	}
 	return addr
 }
+
+// Holds says whether the client of that uid has one of the callsigns, or is a
+// member of one of the topics.
+func (r *Router) Holds(uid string, callsigns, topics []string) bool {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	for _, c := range r.byUID[uid] {
+		if slices.Contains(callsigns, c.callsign) {
+			return true
+		}
+		for _, id := range topics {
+			if t := r.topics[id]; t != nil && slices.ContainsFunc(t.Members, func(m Member) bool { return m.User == c.user && m.UID == uid }) {
+				return true
+			}
+		}
+	}
+	return false
+}

@@ -132,3 +132,6 @@ func setKey(members []hostapi.GroupID) string {
 	}
 	return string(b)
 }
+
+// Names gives all groups by name. The caller must not change it.
+func (g *Groups) Names() map[string]hostapi.GroupID { return *g.names.Load() }

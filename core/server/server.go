@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"io/fs"
 	"log/slog"
 	"net"
 	"path/filepath"
@@ -15,6 +16,9 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
 	"github.com/takhost/takhost/core/config"
+	"github.com/takhost/takhost/core/plugin"
+	"github.com/takhost/takhost/core/plugin/process"
+	"github.com/takhost/takhost/core/plugin/wasm"
 	"github.com/takhost/takhost/core/route"
 	"github.com/takhost/takhost/core/store"
 	"github.com/takhost/takhost/core/stream"
@@ -23,10 +27,16 @@ import (
 	"github.com/takhost/takhost/hostapi/cot"
 )
 
-// Options say what a Server needs beside its configuration.
+// Options say what a Server needs beside its configuration. Those from Plugins
+// on may be left out.
 type Options struct {
 	Log     *slog.Logger
 	Version string
+
+	Plugins []config.PluginValue           // what the configuration says of plugins
+	Shipped fs.FS                          // the plugins that come with the program
+	Load    func() (*config.Loaded, error) // reads the configuration again, for Reload
+	Taps    []route.Tap                    // shown every event that was routed
 }
 
 // Server is a whole takhost. Start and Stop are called once each; the other
@@ -46,7 +56,15 @@ type Server struct {
 	router *route.Router
 	stream *stream.Server
 	live   *web.Live
-	web    *web.Server
+	hooks  *hooks
+
+	wasm    *wasm.Runtime
+	process *process.Runtime
+	updates *web.Updates
+	host    *plugin.Host
+	web     *web.Server
+
+	reloading sync.Mutex // held by Reload
 
 	mu    sync.Mutex          // guards addrs: requests come in while listeners open
 	addrs map[string]net.Addr // by name, of listeners that are open
@@ -84,7 +102,16 @@ func (s *Server) Start(ctx context.Context) (err error) {
 		}
 	}
 	s.build()
+	if err := s.openPlugins(); err != nil {
+		return err
+	}
+	if err := s.buildWeb(); err != nil {
+		return err
+	}
 	s.background.Go(s.reserveIDs)
+	if err := s.startPlugins(ctx); err != nil {
+		return err
+	}
 	if err := s.listen(ctx); err != nil {
 		return err
 	}
@@ -114,8 +141,11 @@ func (s *Server) stop(ctx context.Context) error {
 	if s.router != nil {
 		s.router.Close()
 		s.stream.Close()
+	}
+	if s.web != nil {
 		errs = append(errs, s.web.Close(ctx))
 	}
+	errs = append(errs, s.stopPlugins(ctx)...)
 	close(s.stopping)
 	s.background.Wait()
 	if s.store != nil {
@@ -145,8 +175,9 @@ func (s *Server) openStore(ctx context.Context) (err error) {
 // build makes router, streams and web and fits them together.
 func (s *Server) build() {
 	s.live = web.NewLive()
+	s.hooks = &hooks{}
 	s.router = route.New(route.Options{
-		IDs: s.ids, Groups: s.groups, Taps: []route.Tap{s.store.Archive(), s.live},
+		IDs: s.ids, Groups: s.groups, Taps: append([]route.Tap{s.store.Archive(), s.hooks, s.live}, s.opt.Taps...), Filter: s.hooks, Watcher: s.hooks,
 		Flush: func() { s.stream.Flush() }, Now: time.Now, Log: s.opt.Log, Metrics: s.reg,
 	})
 	l := s.cfg.Limits
@@ -159,9 +190,26 @@ func (s *Server) build() {
 		Gather: l.Gather.Std(), Stall: l.Stall.Std(), Shutdown: l.Shutdown.Std(),
 		Connections: l.Connections, PerAddress: l.ConnectionsPerAddress, SenderRate: l.SenderRate,
 	})
-	s.web = web.New(web.Options{
-		Core: s, Live: s.live, Gatherer: s.reg, Log: s.opt.Log, Version: s.opt.Version, Handshake: l.Handshake.Std(),
-	})
+}
+
+// buildWeb makes the HTTP side.
+func (s *Server) buildWeb() error {
+	opt := web.Options{
+		Core: s, Live: s.live, Gatherer: s.reg, Log: s.opt.Log, Version: s.opt.Version, Handshake: s.cfg.Limits.Handshake.Std(),
+		Plugins: s.host, Updates: s.updates, Reload: s.Reload, AllGroups: s.allGroups,
+	}
+	if s.cfg.Listen.REST != "" {
+		token, path, made, err := web.LoadToken(s.cfg.Data)
+		if err != nil {
+			return err
+		}
+		if made {
+			s.opt.Log.Info("a token for the REST API was made", slog.String("file", path))
+		}
+		opt.Auth = web.NewTokenAuth(token, s.allGroups)
+	}
+	s.web = web.New(opt)
+	return nil
 }
 
 // viaAdmin is the name of streams on the admin socket. Their events are other
@@ -218,7 +266,29 @@ func (s *Server) listen(ctx context.Context) error {
 	return nil
 }
 
+// listenStream opens a listener of CoT streams: at once, or as soon as a filter
+// that must not be passed by is active.
 func (s *Server) listenStream(ctx context.Context, name, addr string, conf *tls.Config) error {
+	select {
+	case <-s.host.Ready(name):
+		return s.openStream(ctx, name, addr, conf)
+	default:
+	}
+	s.opt.Log.Info("a listener waits for the filter of a plugin", slog.String("listener", name))
+	s.background.Go(func() {
+		select {
+		case <-s.host.Ready(name):
+		case <-s.stopping:
+			return
+		}
+		if err := s.openStream(context.Background(), name, addr, conf); err != nil {
+			s.opt.Log.Error("a listener cannot be opened", slog.String("listener", name), slog.Any("err", err))
+		}
+	})
+	return nil
+}
+
+func (s *Server) openStream(ctx context.Context, name, addr string, conf *tls.Config) error {
 	l, err := s.stream.Listen(ctx, name, addr, conf)
 	if err != nil {
 		return listenError(name, addr, err)
@@ -240,6 +310,9 @@ func (s *Server) Addr(listener string) net.Addr {
 	defer s.mu.Unlock()
 	return s.addrs[listener]
 }
+
+// Plugins gives the plugin host of a server that was started.
+func (s *Server) Plugins() *plugin.Host { return s.host }
 
 // Registry gives the metrics of the server.
 func (s *Server) Registry() *prometheus.Registry { return s.reg }

@@ -1,0 +1,143 @@
+package server
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net"
+	"path/filepath"
+	"time"
+
+	"github.com/takhost/takhost/core/plugin"
+	"github.com/takhost/takhost/core/plugin/call"
+	"github.com/takhost/takhost/core/plugin/process"
+	"github.com/takhost/takhost/core/plugin/wasm"
+	"github.com/takhost/takhost/core/route"
+	"github.com/takhost/takhost/core/web"
+	"github.com/takhost/takhost/hostapi"
+	"github.com/takhost/takhost/hostapi/wire"
+)
+
+// hooks stand between the router and the plugin host, which need one another.
+// host is set before the first session joins.
+type hooks struct{ host *plugin.Host }
+
+var (
+	_ route.Tap     = (*hooks)(nil)
+	_ route.Filter  = (*hooks)(nil)
+	_ route.Watcher = (*hooks)(nil)
+)
+
+func (h *hooks) Routed(evs []*hostapi.Event) { h.host.Routed(evs) }
+func (h *hooks) Changed(c wire.ClientChange) { h.host.Changed(c) }
+func (h *hooks) Filter(who *route.Who, evs []*hostapi.Event) []*hostapi.Event {
+	return h.host.Filter(who, evs)
+}
+
+// audiences is what live updates ask about their readers.
+type audiences struct {
+	*route.Groups
+	*route.Router
+}
+
+var _ web.Audiences = audiences{}
+
+// openPlugins makes the plugin host and its runtimes.
+func (s *Server) openPlugins() error {
+	var err error
+	if s.wasm, err = wasm.New(wasm.Options{CacheDir: filepath.Join(s.cfg.Data, "cache", "wasm"), Log: s.opt.Log}); err != nil {
+		return fmt.Errorf("prepare WASM plugins: %w", err)
+	}
+	if s.process, err = process.New(process.Options{Dir: s.processDir(), Log: s.opt.Log}); err != nil {
+		return fmt.Errorf("prepare process plugins: %w", err)
+	}
+	s.updates = web.NewUpdates(audiences{s.groups, s.router}, s.opt.Log)
+	env := &call.Env{
+		Store: s.store.Plugins(), Archive: s.store.Archive(), Router: s.router, Groups: s.groups, Live: s.updates,
+		All: s.allGroups, Now: time.Now, Log: s.opt.Log, Metrics: s.reg, Version: s.opt.Version,
+	}
+	s.host, err = plugin.New(plugin.Options{
+		Store: s.store, Calls: env, WASM: s.wasm, Process: s.process, Archive: s.store.Archive(),
+		Shipped: s.opt.Shipped, Dir: s.cfg.Data, Node: int32(s.cfg.Node), BaseURLs: s.baseURLs(),
+		Generation: func(sets []plugin.Routes) (func(), error) { return s.web.Generation(sets) },
+		Log:        s.opt.Log, Metrics: s.reg,
+	})
+	if err != nil {
+		return err
+	}
+	s.hooks.host = s.host
+	return nil
+}
+
+// maxSocketDir is how long the path of the folder of sockets may be: the address
+// of one has some 100 bytes.
+const maxSocketDir = 60
+
+// processDir is where process plugins have their private folders: in the data
+// folder, or in a temporary one if that has too long a path.
+func (s *Server) processDir() string {
+	dir, err := filepath.Abs(filepath.Join(s.cfg.Data, "run"))
+	if err != nil || len(dir) > maxSocketDir {
+		return ""
+	}
+	return dir
+}
+
+// allGroups is what plugins mean by "all" and administrators see: every group
+// there is.
+func (s *Server) allGroups() hostapi.SetID {
+	names := s.groups.Names()
+	ids := make([]hostapi.GroupID, 0, len(names))
+	for _, id := range names {
+		ids = append(ids, id)
+	}
+	set, err := s.groups.Intern(ids...)
+	if err != nil {
+		s.opt.Log.Error("the set of all groups cannot be stored", slog.Any("err", err))
+		return hostapi.AnonSet
+	}
+	return set
+}
+
+// baseURLs are where clients reach the HTTP listeners, as the config has them.
+func (s *Server) baseURLs() []string {
+	host, port, err := net.SplitHostPort(s.cfg.Listen.REST)
+	if err != nil || port == "0" {
+		return nil
+	}
+	if host == "" || net.ParseIP(host).IsUnspecified() {
+		host = "localhost"
+	}
+	scheme := "http"
+	if s.cfg.RESTOverTLS() {
+		scheme = "https"
+	}
+	return []string{scheme + "://" + net.JoinHostPort(host, port)}
+}
+
+// startPlugins puts what files and database say of plugins in force. Plugins
+// that are on start in the background.
+func (s *Server) startPlugins(ctx context.Context) error {
+	layers, err := pluginLayers(s.opt.Plugins)
+	if err != nil {
+		return err
+	}
+	if err := s.host.Start(ctx, layers); err != nil {
+		return fmt.Errorf("start plugins: %w", err)
+	}
+	return nil
+}
+
+// stopPlugins ends plugins and runtimes.
+func (s *Server) stopPlugins(ctx context.Context) (errs []error) {
+	if s.host != nil {
+		errs = append(errs, s.host.Close(ctx))
+	}
+	if s.wasm != nil {
+		errs = append(errs, s.wasm.Close(ctx))
+	}
+	if s.process != nil {
+		errs = append(errs, s.process.Close(ctx))
+	}
+	return errs
+}
