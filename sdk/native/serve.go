@@ -59,7 +59,6 @@ func serve(h Handler) error {
 				grpc.ForceServerCodecV2(newCodec()),
 				grpc.MaxRecvMsgSize(maxFrame), grpc.MaxSendMsgSize(maxFrame),
 				grpc.InitialWindowSize(4<<20), grpc.InitialConnWindowSize(8<<20),
-				grpc.SharedWriteBuffer(true),
 			)...)
 		},
 	})

@@ -50,6 +50,7 @@ _SERVED = os.environ.get("TAKHOST_PLUGIN") == "tak/1"
 if _SERVED:
     _handshake = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
+    sys.stdout.reconfigure(line_buffering=True)
 
 # ---- messages: classes made from hostapi/plugin.proto ----
 
@@ -274,6 +275,7 @@ def _define():
 
 
 _define()
+_Error = Error  # the message; Error is the exception below
 
 STATUSES = ("ok", "retry", "failed", "invalid", "forbidden", "limit", "unsupported", "not_found", "conflict", "gone")
 
@@ -562,10 +564,14 @@ def _micros(t):
     return t if isinstance(t, int) else micros(t) if t is not None else 0
 
 
-def to(*, groups=(), all=False, uids=(), callsigns=(), topic="", event=None, set=0):
-    """Says who gets an event or a live update. There is no audience by default."""
+def to(*, groups=(), all=False, uids=(), callsigns=(), topic="", event=None, set=0, but=()):
+    """Says who gets an event or a live update: groups, all, those who got an event, ...
+
+    There is no audience by default. set narrows names down to those who may see one of
+    its groups; but leaves clients out, by uid.
+    """
     return Audience(groups=list(groups), all=all, uids=list(uids), callsigns=list(callsigns), topic=topic,
-                    as_event=event.id if event is not None else 0, set=set)
+                    as_event=event.id if event is not None else 0, set=set, **{"except": list(but)})
 
 
 def _query(collection, index="", *, is_=None, from_=None, before=None, descending=False, limit=0, after_="",
@@ -949,7 +955,7 @@ class _Session:
     def session(self, frames, context):
         with self.lock:
             if self.opened:
-                context.abort(__import__("grpc").StatusCode.FAILED_PRECONDITION, "there is a session already")
+                return  # there is one already
             self.opened = True
         threading.Thread(target=self.read, args=(frames,), daemon=True).start()
         while True:
