@@ -6,6 +6,9 @@ set -euo pipefail
 source "$(dirname "$0")/lib.sh"
 
 pytak_version=7.6.1
+# For process plugins in Python.
+grpcio_version=1.85.1
+cryptography_version=50.0.2
 venv=.tools/venv
 
 as_root() {
@@ -64,17 +67,18 @@ fi
 
 have_pytak() {
 	[[ -x $venv/bin/python ]] &&
-		"$venv/bin/python" -c "import importlib.metadata as m, pytak; assert m.version('pytak') == '$pytak_version'" 2>/dev/null
+		"$venv/bin/python" -c "import importlib.metadata as m, pytak, grpc, cryptography
+assert m.version('pytak') == '$pytak_version' and m.version('grpcio') == '$grpcio_version' and m.version('cryptography') == '$cryptography_version'" 2>/dev/null
 }
 
 if have_pytak; then
-	echo "PyTAK $pytak_version is in $venv"
+	echo "PyTAK $pytak_version, grpcio and cryptography are in $venv"
 else
-	step "PyTAK $pytak_version into $venv"
+	step "PyTAK $pytak_version, grpcio and cryptography into $venv"
 	python3 -m venv --clear "$venv"
-	"$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-input "pytak==$pytak_version" </dev/null
+	"$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-input "pytak==$pytak_version" "grpcio==$grpcio_version" "cryptography==$cryptography_version" </dev/null
 	have_pytak || {
-		echo "PyTAK is installed, but does not import" >&2
+		echo "the Python packages are installed, but do not import" >&2
 		exit 1
 	}
 fi

@@ -25,7 +25,7 @@ type Call struct {
 	batch  Batch
 	caller *Caller
 	now    int64 // µs since 1970; 0: not asked yet
-	staged int // operations that staged something
+	staged int   // operations that staged something
 }
 
 // Message is one of the contract, for Ask.

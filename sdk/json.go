@@ -5,8 +5,6 @@ import (
 	"strconv"
 	"time"
 	"unicode/utf8"
-
-	"github.com/takhost/takhost/hostapi/cot"
 )
 
 // JSON writes one JSON value into memory. Its methods give the writer back, so that
@@ -22,6 +20,7 @@ type JSON struct {
 	more  bool // there is a value before, in this object or array
 	keyed bool // a key waits for its value
 	done  bool // the outermost value is written
+	full  bool // documents fill the innermost array
 	err   error
 }
 
@@ -47,7 +46,7 @@ func (j *JSON) End() *JSON {
 	j.depth--
 	// In ASCII the closing brackets are two behind the opening ones.
 	j.buf = append(j.buf, j.open[j.depth]+2)
-	j.more, j.done = true, j.depth == 0
+	j.more, j.done, j.full = true, j.depth == 0, false
 	return j
 }
 
@@ -137,7 +136,7 @@ func (j *JSON) Time(t time.Time) *JSON {
 // Micros is Time for microseconds since 1970.
 func (j *JSON) Micros(us int64) *JSON {
 	if j.value() {
-		j.buf = append(cot.AppendTime(append(j.buf, '"'), us), '"')
+		j.buf = append(appendStamp(append(j.buf, '"'), us), '"')
 	}
 	return j
 }
@@ -200,6 +199,9 @@ func (j *JSON) value() bool {
 			return false
 		}
 		j.keyed = false
+	case j.full:
+		j.fail("a value behind documents in an array")
+		return false
 	case j.more:
 		j.buf = append(j.buf, ',')
 	}
@@ -246,50 +248,74 @@ func (j *JSON) filled() {
 			j.fail("a document without a key in an object")
 		}
 		j.keyed, j.more = false, true
-	case j.more:
+	case j.more || j.full:
 		j.fail("documents behind other elements of an array")
 	default:
-		j.more = true
+		j.full = true
 	}
 }
 
 // AppendJSONText appends a text as a JSON string, in its quotes.
 func AppendJSONText(b []byte, s string) []byte {
 	b = append(b, '"')
-	done := 0
-	for i := 0; i < len(s); {
-		c := s[i]
-		if c >= utf8.RuneSelf {
-			r, n := utf8.DecodeRuneInString(s[i:])
-			switch {
-			case r == utf8.RuneError && n == 1:
-				b = append(append(b, s[done:i]...), `\ufffd`...)
-				done = i + n
-			case r == '\u2028' || r == '\u2029': // line ends to old JavaScript
-				b = append(append(b, s[done:i]...), `\u202`...)
-				b = append(b, hexDigits[r&15])
-				done = i + n
-			}
-			i += n
-			continue
+	for {
+		n := plainText(s)
+		b = append(b, s[:n]...)
+		if n == len(s) {
+			return append(b, '"')
 		}
-		if c < ' ' || c == '"' || c == '\\' || c == 0x7f {
-			b = append(append(b, s[done:i]...), '\\')
-			switch c {
-			case '"', '\\':
-				b = append(b, c)
-			case '\n':
-				b = append(b, 'n')
-			case '\r':
-				b = append(b, 'r')
-			case '\t':
-				b = append(b, 't')
-			default:
-				b = append(b, 'u', '0', '0', hexDigits[c>>4], hexDigits[c&15])
-			}
-			done = i + 1
+		b, n = appendOdd(b, s[n:], n)
+		s = s[n:]
+	}
+}
+
+// plainText gives how many bytes at the beginning of s stand in JSON as they are, of
+// ASCII alone. It looks at eight at once: a WASM module pays for each turn of a loop.
+func plainText(s string) int {
+	const ones, highs = 0x0101010101010101, 0x8080808080808080
+	i := 0
+	for ; i+8 <= len(s); i += 8 {
+		c := s[i : i+8]
+		x := uint64(c[0]) | uint64(c[1])<<8 | uint64(c[2])<<16 | uint64(c[3])<<24 |
+			uint64(c[4])<<32 | uint64(c[5])<<40 | uint64(c[6])<<48 | uint64(c[7])<<56
+		// A byte that is zero after the xor, below 0x20 or above 0x7e has its high bit set in
+		// one of these, or a byte below it has.
+		quote, slash := x^'"'*ones, x^'\\'*ones
+		if ((quote-ones)&^quote|(slash-ones)&^slash|(x-0x20*ones)|x|(x+ones))&highs != 0 {
+			break
 		}
+	}
+	for i < len(s) && ' ' <= s[i] && s[i] < 0x7f && s[i] != '"' && s[i] != '\\' {
 		i++
 	}
-	return append(append(b, s[done:]...), '"')
+	return i
+}
+
+// appendOdd appends the first character of s, which is not plain, and gives how far in
+// the whole text one is behind it.
+func appendOdd(b []byte, s string, at int) ([]byte, int) {
+	c := s[0]
+	if c >= utf8.RuneSelf {
+		r, n := utf8.DecodeRuneInString(s)
+		switch {
+		case r == utf8.RuneError && n == 1:
+			return append(b, `\ufffd`...), at + n
+		case r == '\u2028' || r == '\u2029': // line ends to old JavaScript
+			return append(append(b, `\u202`...), hexDigits[r&15]), at + n
+		}
+		return append(b, s[:n]...), at + n
+	}
+	switch c {
+	case '"', '\\':
+		b = append(b, '\\', c)
+	case '\n':
+		b = append(b, '\\', 'n')
+	case '\r':
+		b = append(b, '\\', 'r')
+	case '\t':
+		b = append(b, '\\', 't')
+	default:
+		b = append(b, '\\', 'u', '0', '0', hexDigits[c>>4], hexDigits[c&15])
+	}
+	return b, at + 1
 }

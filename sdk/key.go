@@ -44,7 +44,7 @@ type Key struct {
 func NewKey(index string, values ...Value) Key { return Key{index, values} }
 
 func (k *Key) encode() (wire.IndexKey, error) {
-	b, err := index.AppendTuple(nil, k.Values...)
+	b, err := index.AppendTuple(make([]byte, 0, 32), k.Values...)
 	if err != nil {
 		return wire.IndexKey{}, &Error{Status: Invalid, Message: "index " + k.Index + ": " + err.Error()}
 	}

@@ -74,6 +74,9 @@ func (k Collection) New(id string, body []byte, keys ...Key) error {
 
 func (k Collection) put(id string, body []byte, keys []Key, mustBeNew bool) error {
 	m := wire.Put{Collection: k.name, ID: id, Body: body, Set: k.set, MustBeNew: mustBeNew}
+	if len(keys) > 0 {
+		m.Keys = make([]wire.IndexKey, 0, len(keys))
+	}
 	for i := range keys {
 		key, err := keys[i].encode()
 		if err != nil {

@@ -34,8 +34,8 @@ type Event struct {
 	XML      string     `json:"xml" doc:"The event as its sender wrote it"`
 }
 
-// liveEvent gives the form of an event that was just routed.
-func liveEvent(e *hostapi.Event) Event {
+// EventOf gives the form of an event that was just routed.
+func EventOf(e *hostapi.Event) Event {
 	out := Event{
 		ID: e.ID, Recv: time.UnixMicro(e.Recv).UTC(), Origin: e.Origin.String(), Hops: e.Hops,
 		Conn: e.Conn, User: e.User, Client: e.Client,

@@ -89,6 +89,9 @@ func (b *logBuffer) await(t *testing.T, text string) {
 	}
 }
 
+// testToken is what listen.rest asks for in tests.
+const testToken = "the-token-of-the-tests"
+
 // site is a web server for a test.
 type site struct {
 	*Server
@@ -101,13 +104,21 @@ type site struct {
 
 func newSite(t *testing.T, core *fakeCore, handshake time.Duration) *site {
 	t.Helper()
+	return newSiteWith(t, core, Options{Handshake: handshake})
+}
+
+// newSiteWith is newSite with what opt has beyond the usual.
+func newSiteWith(t testing.TB, core *fakeCore, opt Options) *site {
+	t.Helper()
 	s := &site{core: core, live: NewLive(), log: newLogBuffer(), path: filepath.Join(t.TempDir(), AdminSocket)}
 	reg := prometheus.NewRegistry()
 	reg.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "takhost_test", Help: "A gauge."}, func() float64 { return 42 }))
-	s.Server = New(Options{
-		Core: core, Live: s.live, Gatherer: reg, Version: "v1.2.3", Handshake: handshake,
-		Log: slog.New(slog.NewTextHandler(s.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
-	})
+	opt.Core, opt.Live, opt.Gatherer, opt.Version = core, s.live, reg, "v1.2.3"
+	opt.Log = slog.New(slog.NewTextHandler(s.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	if opt.Auth == nil {
+		opt.Auth = NewTokenAuth(testToken, opt.AllGroups)
+	}
+	s.Server = New(opt)
 	if err := s.ListenAdmin(s.path); err != nil {
 		t.Fatal(err)
 	}

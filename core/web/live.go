@@ -1,7 +1,10 @@
 package web
 
 import (
+	"bytes"
+	"encoding/json"
 	"slices"
+	"strconv"
 	"sync"
 	"sync/atomic"
 
@@ -99,6 +102,8 @@ type liveReader struct {
 	n      int
 	bytes  int
 	missed uint64 // since the last take
+
+	taken []*hostapi.Event // of the goroutine that drains
 }
 
 func (r *liveReader) offer(evs []*hostapi.Event) {
@@ -150,4 +155,42 @@ func (r *liveReader) take(buf []*hostapi.Event) (evs []*hostapi.Event, missed ui
 	missed = r.missed
 	r.ring, r.first, r.n, r.bytes, r.missed = nil, 0, 0, 0, 0
 	return buf, missed
+}
+
+// eventKind is the kind of a message that is a CoT event.
+const eventKind = "event"
+
+var _ source = (*liveReader)(nil)
+
+func (r *liveReader) woken() <-chan struct{} { return r.wake }
+func (r *liveReader) ended() <-chan struct{} { return r.done }
+
+// drain implements source. Each event is one message; one of the kind lagging
+// tells how many were left out because the client reads too slowly.
+func (r *liveReader) drain(out func(push) error) error {
+	evs, missed := r.take(r.taken[:0])
+	r.taken = evs
+	defer clear(evs)
+	if missed > 0 {
+		if err := out(lagging(missed)); err != nil {
+			return err
+		}
+	}
+	var line bytes.Buffer
+	enc := json.NewEncoder(&line)
+	enc.SetEscapeHTML(false) // XML has many <
+	for _, e := range evs {
+		line.Reset()
+		if err := enc.Encode(EventOf(e)); err != nil {
+			return err
+		}
+		if err := out(push{kind: eventKind, id: e.ID.String(), data: bytes.TrimSuffix(line.Bytes(), []byte{'\n'})}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func lagging(missed uint64) push {
+	return push{kind: "lagging", data: []byte(`{"missed":` + strconv.FormatUint(missed, 10) + `}`)}
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/takhost/takhost/core/store"
 	"github.com/takhost/takhost/hostapi/cot"
+	"github.com/takhost/takhost/openapi"
 )
 
 // Paging is the part of a list's input that all lists share (DESIGN 2.10). It is
@@ -19,12 +20,19 @@ type Paging struct {
 	After string `query:"after" doc:"What the page before gave as next"`
 }
 
-// Operations declares the core's operations under /api/v1 on api.
-func Operations(api huma.API, core Core, live *Live) {
+// operation makes an operation of the core for administrators.
+func operation(method, path, id, tag, summary string, more huma.Operation) huma.Operation {
+	op := more
+	op.OperationID, op.Method, op.Path, op.Summary, op.Tags = id, method, path, summary, []string{tag}
+	op.RejectUnknownQueryParameters = true
+	return openapi.ForRoles(op, AdminRole)
+}
+
+// coreOperations declares what the server tells of itself, of clients and of
+// events.
+func coreOperations(api huma.API, core Core, live *Live) {
 	tag := func(op huma.Operation, id, path, summary, tag string) huma.Operation {
-		op.OperationID, op.Method, op.Path, op.Summary, op.Tags = id, http.MethodGet, path, summary, []string{tag}
-		op.RejectUnknownQueryParameters = true
-		return op
+		return operation(http.MethodGet, path, id, tag, summary, op)
 	}
 	huma.Register(api, tag(huma.Operation{
 		Responses: errorsOf(api, http.StatusInternalServerError),
@@ -64,7 +72,7 @@ func Operations(api huma.API, core Core, live *Live) {
 
 	huma.Register(api, tag(huma.Operation{
 		Description: "Server-sent events. Each message is one event, its id the event's. A message of the type lagging tells in missed " +
-			"how many events were left out because the client reads too slowly. A comment comes at least every 15 s.",
+			"how many events were left out because the client reads too slowly. A comment comes at least every 15 s. " + aboutSocket,
 		Responses: withLive(api, errorsOf(api, http.StatusBadRequest)),
 	}, "events-live", "/api/v1/events/live", "Events as they come", "events"),
 		func(_ context.Context, in *liveInput) (*huma.StreamResponse, error) {
@@ -76,7 +84,7 @@ func Operations(api huma.API, core Core, live *Live) {
 			"What is sent counts as other people's events: the connection becomes no client of its own.",
 		Responses: map[string]*huma.Response{
 			"101":     {Description: "The stream begins"},
-			"default": problemResponse(api, "Error"),
+			"default": openapi.ErrorOf(api, "Error"),
 		},
 		DefaultStatus: http.StatusSwitchingProtocols, // for the description alone
 	}, "stream", "/api/v1/stream", "A CoT stream", "events"),
@@ -188,9 +196,8 @@ func watchEvents(live *Live, in *liveInput) (*huma.StreamResponse, error) {
 		return nil, invalidf("query.%s", err)
 	}
 	return &huma.StreamResponse{Body: func(ctx huma.Context) {
-		_, w := unwrap(ctx)
 		r := live.watch(f)
 		defer live.drop(r)
-		serveLive(ctx.Context(), w, r)
+		serveStream(ctx, r)
 	}}, nil
 }

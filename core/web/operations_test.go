@@ -4,15 +4,11 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"log/slog"
-	"maps"
 	"net/http"
-	"slices"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/go-chi/chi/v5"
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/takhost/takhost/core/store"
@@ -200,61 +196,6 @@ func TestErrors(t *testing.T) {
 				t.Errorf("the cause of an internal error is not in the log:\n%s", s.log)
 			}
 		})
-	}
-}
-
-// TestDescription looks at what the OpenAPI description is made of.
-func TestDescription(t *testing.T) {
-	describe := func() string {
-		api := NewAPI(chi.NewMux(), "v1", slog.New(slog.DiscardHandler))
-		Operations(api, &fakeCore{}, NewLive())
-		b, err := json.MarshalIndent(api.OpenAPI(), "", " ")
-		if err != nil {
-			t.Fatal(err)
-		}
-		return string(b)
-	}
-	text := describe()
-	if again := describe(); again != text {
-		t.Errorf("two descriptions differ:\n%s", cmp.Diff(text, again))
-	}
-	var got struct {
-		Paths map[string]struct {
-			Get struct {
-				Responses  map[string]struct{ Content map[string]any }
-				Parameters []struct{ Name string }
-			}
-		}
-		Components struct{ Schemas map[string]any }
-	}
-	if err := json.Unmarshal([]byte(text), &got); err != nil {
-		t.Fatal(err)
-	}
-	var lines []string
-	for path, p := range got.Paths {
-		var answers, params []string
-		for status, r := range p.Get.Responses {
-			answers = append(answers, status+strings.Join(slices.Sorted(maps.Keys(r.Content)), ","))
-		}
-		for _, p := range p.Get.Parameters {
-			params = append(params, p.Name)
-		}
-		slices.Sort(answers)
-		lines = append(lines, path+" ("+strings.Join(params, " ")+") "+strings.Join(answers, " "))
-	}
-	slices.Sort(lines)
-	want := []string{
-		"/api/v1/clients (limit after) 200application/json 400application/problem+json",
-		"/api/v1/events (uid type from to box group order limit after) 200application/json 400application/problem+json 404application/problem+json 503application/problem+json",
-		"/api/v1/events/live (uid type box) 200text/event-stream 400application/problem+json",
-		"/api/v1/status () 200application/json 500application/problem+json",
-		"/api/v1/stream (Connection Upgrade) 101 defaultapplication/problem+json",
-	}
-	if diff := cmp.Diff(want, lines); diff != "" {
-		t.Errorf("operations (-want +got):\n%s", diff)
-	}
-	if _, ok := got.Components.Schemas["ErrorModel"]; ok || strings.Contains(text, "$schema") {
-		t.Error("the description has errors of another form, or $schema")
 	}
 }
 

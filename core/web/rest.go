@@ -13,30 +13,27 @@ import (
 // readyWait bounds the answer of /readyz: a probe that hangs says nothing.
 const readyWait = 5 * time.Second
 
-// restHandler serves what listen.rest has: health and metrics. /healthz tells
-// that the process lives, /readyz whether clients are served.
-func restHandler(opt Options) http.Handler {
-	mux := http.NewServeMux()
-	mux.Handle("GET /metrics", promhttp.HandlerFor(opt.Gatherer, promhttp.HandlerOpts{
-		ErrorLog:      slog.NewLogLogger(opt.Log.Handler(), slog.LevelError),
-		ErrorHandling: promhttp.ContinueOnError,
-	}))
-	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
-		plain(w, http.StatusOK, "ok")
-	})
-	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
-		ctx, cancel := context.WithTimeout(r.Context(), readyWait)
-		defer cancel()
-		if err := opt.Core.Ready(ctx); err != nil {
-			plain(w, http.StatusServiceUnavailable, "not ready: "+err.Error())
-			return
-		}
-		plain(w, http.StatusOK, "ready")
-	})
-	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
-		plain(w, http.StatusNotFound, "there is nothing here: this listener of takhost has /healthz, /readyz and /metrics")
-	})
-	return mux
+// pagesOf gives health and metrics, which nobody has to log in for: /healthz
+// tells that the process lives, /readyz whether clients are served.
+func pagesOf(opt Options) map[string]http.Handler {
+	return map[string]http.Handler{
+		"/metrics": promhttp.HandlerFor(opt.Gatherer, promhttp.HandlerOpts{
+			ErrorLog:      slog.NewLogLogger(opt.Log.Handler(), slog.LevelError),
+			ErrorHandling: promhttp.ContinueOnError,
+		}),
+		"/healthz": http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			plain(w, http.StatusOK, "ok")
+		}),
+		"/readyz": http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			ctx, cancel := context.WithTimeout(r.Context(), readyWait)
+			defer cancel()
+			if err := opt.Core.Ready(ctx); err != nil {
+				plain(w, http.StatusServiceUnavailable, "not ready: "+err.Error())
+				return
+			}
+			plain(w, http.StatusOK, "ready")
+		}),
+	}
 }
 
 func plain(w http.ResponseWriter, status int, text string) {

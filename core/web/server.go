@@ -9,10 +9,13 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
-	"github.com/go-chi/chi/v5"
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/takhost/takhost/hostapi"
+	"github.com/takhost/takhost/openapi"
 )
 
 const (
@@ -21,7 +24,7 @@ const (
 	maxHeaderBytes = 64 << 10
 )
 
-// Options say what a Server works with. All are required but Handshake.
+// Options say what a Server works with. Those that may be left out say so.
 type Options struct {
 	Core      Core
 	Live      *Live
@@ -29,13 +32,30 @@ type Options struct {
 	Log       *slog.Logger
 	Version   string
 	Handshake time.Duration // for a TLS handshake or the header of a request; 0 is 10 s
+
+	// Auth says who sends a request to listen.rest. Nil: nobody gets beyond what
+	// is open to all.
+	Auth Authenticator
+
+	// Plugins and Updates are the plugins' side. Nil: there are none.
+	Plugins Plugins
+	Updates *Updates
+
+	// Reload reads the configuration again and applies what can be applied at
+	// runtime; an error changes nothing. Nil: it is not possible.
+	Reload func(ctx context.Context) error
+
+	// AllGroups gives the set of all groups, which administrators are in. Nil:
+	// that of __ANON__.
+	AllGroups func() hostapi.SetID
 }
 
 // Server holds the HTTP listeners.
 type Server struct {
-	opt   Options
-	admin http.Handler
-	rest  http.Handler
+	opt        Options
+	failures   *failures
+	pages      map[string]http.Handler
+	generation atomic.Pointer[openapi.Generation]
 
 	mu       sync.Mutex // guards what is below
 	closing  bool
@@ -57,10 +77,12 @@ func New(opt Options) *Server {
 	if opt.Handshake <= 0 {
 		opt.Handshake = 10 * time.Second
 	}
-	s := &Server{opt: opt, rest: restHandler(opt)}
-	router := chi.NewMux()
-	Operations(NewAPI(router, opt.Version, opt.Log), opt.Core, opt.Live)
-	s.admin = router
+	s := &Server{opt: opt, failures: newFailures(), pages: pagesOf(opt)}
+	commit, err := s.Generation(nil)
+	if err != nil {
+		panic(err) // the core alone: its own operations clash
+	}
+	commit()
 	return s
 }
 
@@ -72,7 +94,7 @@ func (s *Server) ListenAdmin(path string) error {
 	if err != nil {
 		return fmt.Errorf("open admin socket: %w", err)
 	}
-	return s.serve("admin", ln, s.admin, remove)
+	return s.serve(adminListener, ln, remove)
 }
 
 // ListenREST opens listen.rest; with a TLS configuration it serves HTTPS.
@@ -90,7 +112,7 @@ func (s *Server) ListenREST(ctx context.Context, addr string, conf *tls.Config) 
 		}
 		ln = tls.NewListener(ln, conf)
 	}
-	if err := s.serve("rest", ln, s.rest, nil); err != nil {
+	if err := s.serve(restListener, ln, nil); err != nil {
 		return err
 	}
 	s.mu.Lock()
@@ -107,11 +129,11 @@ func (s *Server) RESTAddr() net.Addr {
 }
 
 // serve takes ln over.
-func (s *Server) serve(name string, ln net.Listener, h http.Handler, remove func()) error {
+func (s *Server) serve(name string, ln net.Listener, remove func()) error {
 	log := s.opt.Log.With(slog.String("listener", name))
 	watch := newHeaderWatch(log)
 	srv := &http.Server{
-		Handler:           s.guard(log, watch.handler(h)),
+		Handler:           s.protect(log, watch.handler(onListener(name, http.HandlerFunc(s.current)))),
 		ReadHeaderTimeout: s.opt.Handshake,
 		WriteTimeout:      writeTimeout,
 		IdleTimeout:       idleTimeout,
@@ -138,18 +160,20 @@ func (s *Server) serve(name string, ln net.Listener, h http.Handler, remove func
 	return nil
 }
 
-// guard counts requests under way and keeps a panic in one from being more
+// protect counts requests under way and keeps a panic in one from being more
 // than a failed request.
-func (s *Server) guard(log *slog.Logger, next http.Handler) http.Handler {
+func (s *Server) protect(log *slog.Logger, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !s.requests.begin() {
-			writeProblem(w, newProblem(http.StatusServiceUnavailable, "the server stops"))
+			newProblem(http.StatusServiceUnavailable, "the server stops").Write(w)
 			return
 		}
 		defer s.requests.end()
 		defer func() {
 			switch p := recover(); {
 			case p == nil:
+			case p == http.ErrAbortHandler:
+				panic(p) // whoever gave the request up has logged why
 			case r.Context().Err() != nil:
 				// huma panics when it cannot write to a client that is gone.
 				log.Debug("HTTP answer not written", slog.String("path", r.URL.Path), slog.Any("err", p))
@@ -174,6 +198,9 @@ func (s *Server) Close(ctx context.Context) error {
 	s.mu.Unlock()
 
 	s.opt.Live.Close()
+	if s.opt.Updates != nil {
+		s.opt.Updates.Close()
+	}
 	var errs []error
 	for _, l := range list {
 		if err := l.http.Shutdown(ctx); err != nil {

@@ -15,7 +15,7 @@ import (
 )
 
 // listenREST opens listen.rest on a free port.
-func (s *site) listenREST(t *testing.T, conf *tls.Config) string {
+func (s *site) listenREST(t testing.TB, conf *tls.Config) string {
 	t.Helper()
 	if s.RESTAddr() != nil {
 		t.Errorf("rest is at %v before it is open", s.RESTAddr())
@@ -37,9 +37,10 @@ func TestREST(t *testing.T) {
 		{"ready", "GET", "/readyz", nil, 200, "ready\n"},
 		{"not ready", "GET", "/readyz", errors.New("not all listeners are open"), 503, "not ready: not all listeners are open\n"},
 		{"metrics", "GET", "/metrics", nil, 200, "takhost_test 42\n"},
-		{"root", "GET", "/", nil, 404, "there is nothing here: this listener of takhost has /healthz, /readyz and /metrics\n"},
-		{"api is not here", "GET", "/api/v1/status", nil, 404, "there is nothing here"},
-		{"post", "POST", "/metrics", nil, 404, "there is nothing here"},
+		{"root leads to the description", "GET", "/", nil, 200, "<title>takhost REST API</title>"},
+		{"no such path", "GET", "/x", nil, 404, "there is no /x"},
+		{"api needs a token", "GET", "/api/v1/status", nil, 401, "Authorization: Bearer TOKEN"},
+		{"post", "POST", "/metrics", nil, 405, "POST is not possible on /metrics"},
 		{"head", "HEAD", "/healthz", nil, 200, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -182,7 +182,7 @@ func TestKeepAlive(t *testing.T) {
 		r := live.watch(Filter{})
 		ctx, cancel := context.WithCancel(t.Context())
 		rec := &deadlineRecorder{ResponseRecorder: httptest.NewRecorder()}
-		go func() { serveLive(ctx, rec, r); live.drop(r) }()
+		go func() { servePushes(ctx, rec, r); live.drop(r) }()
 		step := func(d time.Duration, want string) {
 			t.Helper()
 			time.Sleep(d) // in the bubble, this waits for nothing
@@ -254,7 +254,7 @@ func TestCloseDespiteStalledWatcher(t *testing.T) {
 	e := event(t, 1, "U", "a-f-G", 0, 0)
 	e.XML = strings.Repeat("x", liveBytes/2)
 	s.live.Routed([]*hostapi.Event{e, e}) // more than the socket takes
-	ctx, cancel := context.WithTimeout(context.Background(), sseWriteWait/2)
+	ctx, cancel := context.WithTimeout(context.Background(), pushWait/2)
 	defer cancel()
 	if err := s.Close(ctx); err != nil {
 		t.Errorf("close: %v", err)

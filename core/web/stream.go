@@ -29,7 +29,7 @@ func openStream(core Core, in *streamInput) (*huma.StreamResponse, error) {
 		_, w := unwrap(ctx)
 		nc, buf, err := http.NewResponseController(w).Hijack()
 		if err != nil {
-			writeProblem(w, newProblem(http.StatusBadRequest, "a stream needs HTTP/1.1 on a connection of its own"))
+			newProblem(http.StatusBadRequest, "a stream needs HTTP/1.1 on a connection of its own").Write(w)
 			return
 		}
 		if _, err := fmt.Fprintf(nc, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: %s\r\n\r\n", streamProtocol); err != nil {

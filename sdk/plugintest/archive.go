@@ -17,6 +17,9 @@ func (w *work) queryEvents(in, dst []byte) ([]byte, error) {
 	if err := decode(op, in, &m); err != nil {
 		return nil, err
 	}
+	if err := w.needCaller(op, m.AsCaller); err != nil {
+		return nil, err
+	}
 	if len(m.IDs) > 0 {
 		m = wire.EventQuery{IDs: m.IDs, AsCaller: m.AsCaller, OldestFirst: m.OldestFirst, Detail: m.Detail, XML: m.XML}
 	}
@@ -75,7 +78,7 @@ func (w *work) asked(m *wire.EventQuery, e *hostapi.Event) bool {
 	if scope.Span > 0 && e.Recv < w.k.now.Add(-scope.Span).UnixMicro() {
 		return false
 	}
-	if m.AsCaller && w.caller != nil && !w.k.meet(int32(e.Groups), w.caller.OutSet) {
+	if m.AsCaller && !w.k.meet(int32(e.Groups), w.caller.OutSet) {
 		return false
 	}
 	if len(m.IDs) > 0 {

@@ -153,11 +153,14 @@ func (w *work) listClients(in, dst []byte) ([]byte, error) {
 	if err := decode(hostapi.HostClients, in, &m); err != nil {
 		return nil, err
 	}
+	if err := w.needCaller(hostapi.HostClients, m.AsCaller); err != nil {
+		return nil, err
+	}
 	var answer wire.Clients
 	for i := range w.k.online {
 		c := &w.k.online[i]
 		named := len(m.UIDs)+len(m.Callsigns) == 0 || slices.Contains(m.UIDs, c.UID) || slices.Contains(m.Callsigns, c.Callsign)
-		if !named || !w.k.seesClient(c) || m.AsCaller && w.caller != nil && !w.k.meet(c.InSet, w.caller.OutSet) {
+		if !named || !w.k.seesClient(c) || m.AsCaller && !w.k.meet(c.InSet, w.caller.OutSet) {
 			continue
 		}
 		answer.Clients = append(answer.Clients, *c)

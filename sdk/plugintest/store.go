@@ -37,10 +37,17 @@ func (w *work) collection(name string) (*manifest.Collection, error) {
 	return c, nil
 }
 
-// sees says whether the caller of this call may see a document. A call without one is
-// the plugin's own.
+// sees says whether the caller of this call may see a document.
 func (w *work) sees(d *document, asCaller bool) bool {
-	return !asCaller || d.set == 0 || w.caller == nil || w.k.meet(d.set, w.caller.OutSet)
+	return !asCaller || d.set == 0 || w.k.meet(d.set, w.caller.OutSet)
+}
+
+// needCaller refuses "as caller" in a call that the plugin makes for itself.
+func (w *work) needCaller(op hostapi.HostOp, asCaller bool) error {
+	if asCaller && w.caller == nil {
+		return errf(hostapi.Invalid, "%v: as caller: this call has no caller", op)
+	}
+	return nil
 }
 
 func (w *work) get(in, dst []byte) ([]byte, error) {
@@ -49,6 +56,9 @@ func (w *work) get(in, dst []byte) ([]byte, error) {
 		return nil, err
 	}
 	if _, err := w.collection(m.Collection); err != nil {
+		return nil, err
+	}
+	if err := w.needCaller(hostapi.HostGet, m.AsCaller); err != nil {
 		return nil, err
 	}
 	if len(m.IDs) > hostapi.MaxPage {
@@ -202,8 +212,11 @@ func (w *work) query(in, dst []byte) ([]byte, error) {
 	return docs.Append(dst), nil
 }
 
-// find also serves the parts of answers.
+// find reads one page.
 func (w *work) find(m *wire.Query) (*wire.Documents, error) {
+	if m.Limit > hostapi.MaxPage {
+		return nil, errf(hostapi.Limit, "store.query: limit %d: at most %d", m.Limit, hostapi.MaxPage)
+	}
 	rows, err := w.rows(m)
 	if err != nil {
 		return nil, err
@@ -213,7 +226,7 @@ func (w *work) find(m *wire.Query) (*wire.Documents, error) {
 	}
 	limit := hostapi.DefaultPage
 	if m.Limit > 0 {
-		limit = min(int(m.Limit), hostapi.MaxPage)
+		limit = int(m.Limit)
 	}
 	docs := &wire.Documents{}
 	for i, r := range rows {
@@ -246,6 +259,9 @@ func (w *work) rows(m *wire.Query) ([]row, error) {
 	}
 	if _, ok := c.Index(m.Index); m.Index != "" && !ok {
 		return nil, errf(hostapi.Invalid, "store.query: collection %s has no index %q", m.Collection, m.Index)
+	}
+	if err := w.needCaller(hostapi.HostQuery, m.AsCaller); err != nil {
+		return nil, err
 	}
 	after, err := parseCursor(m.After)
 	if err != nil {
