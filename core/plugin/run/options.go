@@ -1,0 +1,40 @@
+package run
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/takhost/takhost/core/store"
+)
+
+// Options are what an actor works with.
+type Options struct {
+	Name    string  // under which the plugin is installed
+	Store   Store   // *store.Plugins
+	Archive Archive // *store.Archive; nil: durable subscriptions get nothing
+
+	Report  func(Change) // each step of the plugin's life, in order; may be nil
+	Waits   *Waits       // one for all actors of a server
+	Metrics *Metrics     // one for all actors of a server
+	Log     *slog.Logger // narrowed to the plugin
+	Now     func() time.Time
+	Tuning  Tuning
+}
+
+// Archive is what durable subscriptions read: see store.Archive.
+type Archive interface {
+	After(ctx context.Context, c store.Cursor, limit int) ([]store.Stored, store.Cursor, error)
+	End(ctx context.Context) (store.Cursor, error)
+	Committed() (c <-chan struct{}, stop func())
+}
+
+// Store keeps what the actor itself writes and reads: see store.Plugins.
+type Store interface {
+	Cursor(ctx context.Context, plugin string) (store.Cursor, error)
+	AddDeadLetter(ctx context.Context, d store.DeadLetter) (int64, error)
+
+	// DataVersion: an older version of the plugin does not come back when
+	// documents of a higher data version than its own are stored.
+	DataVersion(ctx context.Context, plugin string) (uint32, error)
+}

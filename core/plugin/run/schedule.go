@@ -1,0 +1,154 @@
+package run
+
+import (
+	"container/heap"
+	"sync"
+	"time"
+
+	"github.com/takhost/takhost/core/store"
+	"github.com/takhost/takhost/hostapi/manifest"
+)
+
+// timer is a timer of a plugin: one it set, which is a row of the store, or one
+// of its manifest, which is not.
+type timer struct {
+	store.Timer
+	fixed bool // of the manifest
+	at    int  // in the heap
+}
+
+// timerKey keeps the names of the manifest apart from those that the plugin
+// chooses while it runs.
+type timerKey struct {
+	name  string
+	fixed bool
+}
+
+// schedule has the timers of one plugin by the time at which they are due. Safe
+// for concurrent use.
+type schedule struct {
+	mu    sync.Mutex
+	heap  timerHeap
+	byKey map[timerKey]*timer
+}
+
+func newSchedule() *schedule { return &schedule{byKey: map[timerKey]*timer{}} }
+
+// set puts a timer in place of the one of its name.
+func (s *schedule) set(t timer) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.remove(timerKey{t.Name, t.fixed})
+	s.byKey[timerKey{t.Name, t.fixed}] = &t
+	heap.Push(&s.heap, &t)
+}
+
+func (s *schedule) drop(name string, fixed bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.remove(timerKey{name, fixed})
+}
+
+func (s *schedule) remove(key timerKey) {
+	if old := s.byKey[key]; old != nil {
+		heap.Remove(&s.heap, old.at)
+		delete(s.byKey, key)
+	}
+}
+
+// setFixed makes the manifest's timers these. One that was there before with
+// the same span keeps its time.
+func (s *schedule) setFixed(timers []manifest.Timer, now time.Time) {
+	want := map[string]time.Duration{}
+	for _, t := range timers {
+		want[t.Name] = time.Duration(t.Every)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for key, t := range s.byKey {
+		if !key.fixed {
+			continue
+		}
+		if want[key.name] == t.Every {
+			delete(want, key.name)
+		} else {
+			s.remove(key)
+		}
+	}
+	for name, every := range want {
+		t := &timer{Timer: store.Timer{Name: name, Due: now.Add(every), Every: every}, fixed: true}
+		s.byKey[timerKey{name, true}] = t
+		heap.Push(&s.heap, t)
+	}
+}
+
+// next gives the time at which the first timer is due.
+func (s *schedule) next() (due time.Time, ok bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.heap) == 0 {
+		return time.Time{}, false
+	}
+	return s.heap[0].Due, true
+}
+
+// due gives the first timer if its time has come.
+func (s *schedule) due(now time.Time) (timer, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.heap) == 0 || s.heap[0].Due.After(now) {
+		return timer{}, false
+	}
+	return *s.heap[0], true
+}
+
+// fired moves a timer on to its next time, or takes it out, unless it was set
+// anew or dropped meanwhile.
+func (s *schedule) fired(t timer, next time.Time, again bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	key := timerKey{t.Name, t.fixed}
+	if have := s.byKey[key]; have == nil || !have.Due.Equal(t.Due) || have.Every != t.Every {
+		return
+	}
+	s.remove(key)
+	if again {
+		t.Due = next
+		s.byKey[key] = &t
+		heap.Push(&s.heap, &t)
+	}
+}
+
+// after gives when the timer is due next once it has fired: the first of its
+// times that lies ahead, and how many it skips. A timer that fires late for its
+// first time has skipped none. It is not ok when there is no next time.
+func (t *timer) after(now time.Time) (next time.Time, missed uint32, ok bool) {
+	if t.Every <= 0 {
+		return time.Time{}, 0, false
+	}
+	skipped := max(0, now.Sub(t.Due)/t.Every)
+	return t.Due.Add((skipped + 1) * t.Every), uint32(min(skipped, 1<<32-1)), true
+}
+
+type timerHeap []*timer
+
+func (h timerHeap) Len() int           { return len(h) }
+func (h timerHeap) Less(i, j int) bool { return h[i].Due.Before(h[j].Due) }
+func (h timerHeap) Swap(i, j int) {
+	h[i], h[j] = h[j], h[i]
+	h[i].at, h[j].at = i, j
+}
+
+func (h *timerHeap) Push(x any) {
+	t := x.(*timer)
+	t.at = len(*h)
+	*h = append(*h, t)
+}
+
+func (h *timerHeap) Pop() any {
+	old := *h
+	t := old[len(old)-1]
+	old[len(old)-1] = nil
+	*h = old[:len(old)-1]
+	return t
+}
