@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"os"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -74,8 +75,10 @@ func (a *admin) send(ctx context.Context, method, path string, query url.Values,
 	if err != nil {
 		return nil, err
 	}
-	if body != nil {
+	if _, isFile := body.(*os.File); isFile {
 		req.Header.Set("Content-Type", "application/octet-stream")
+	} else if body != nil {
+		req.Header.Set("Content-Type", "application/json")
 	}
 	resp, err := a.http.Do(req)
 	if err != nil {

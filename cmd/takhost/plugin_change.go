@@ -30,7 +30,7 @@ func (f *sourceFlags) change(ctx context.Context, std streams, method, path stri
 		text += " (" + p.Reason + ")"
 	}
 	for _, m := range p.Missing {
-		text += "\nnot granted: " + m
+		text += "\n" + m
 	}
 	_, err = fmt.Fprintln(std.out, text)
 	return err

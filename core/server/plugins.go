@@ -69,18 +69,13 @@ func (s *Server) openPlugins() error {
 	return nil
 }
 
-// maxSocketDir is how long the path of the folder of sockets may be: the address
-// of one has some 100 bytes.
-const maxSocketDir = 60
-
 // processDir is where process plugins have their private folders: in the data
 // folder, or in a temporary one if that has too long a path.
 func (s *Server) processDir() string {
-	dir, err := filepath.Abs(filepath.Join(s.cfg.Data, "run"))
-	if err != nil || len(dir) > maxSocketDir {
-		return ""
+	if dir := filepath.Join(s.cfg.Data, "run"); process.Fits(dir) {
+		return dir
 	}
-	return dir
+	return ""
 }
 
 // allGroups is what plugins mean by "all" and administrators see: every group

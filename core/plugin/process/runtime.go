@@ -75,6 +75,17 @@ const socketRoom = 40
 // systems we run on.
 const maxSocket = 103
 
+// tooLong is how many bytes the path of a folder has too many.
+func tooLong(dir string) int {
+	return len(dir) + len("/"+folderPrefix+"1234567890") + socketRoom - maxSocket
+}
+
+// Fits says whether a folder can be Options.Dir.
+func Fits(dir string) bool {
+	abs, err := filepath.Abs(dir)
+	return err == nil && tooLong(abs) <= 0
+}
+
 func makeDir(dir string) (string, error) {
 	if dir == "" {
 		return os.MkdirTemp("", "takhost-plugins-")
@@ -83,8 +94,8 @@ func makeDir(dir string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if n := len(dir) + len("/"+folderPrefix+"1234567890") + socketRoom; n > maxSocket {
-		return "", fmt.Errorf("%s is too long by %d bytes for the sockets in it", dir, n-maxSocket)
+	if n := tooLong(dir); n > 0 {
+		return "", fmt.Errorf("%s is too long by %d bytes for the sockets in it", dir, n)
 	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return "", err
