@@ -85,7 +85,7 @@ func New(opt Options, v *Version) *Actor {
 	a.cur.Store(v)
 	a.pool = newPool(a)
 	a.touch()
-	a.met = opt.Metrics.add(a)
+	opt.Metrics.add(a) // last: a scrape may come at once
 	a.loop.number = uint64(opt.Now().UnixMicro())
 	go func() {
 		defer close(a.done)

@@ -87,17 +87,17 @@ func (m *gaugeCollector) Collect(ch chan<- prometheus.Metric) {
 	}
 }
 
-// add gives the meter of one actor.
-func (m *Metrics) add(a *Actor) *meter {
+// add gives one actor its meter. From then on a scrape may ask the actor.
+func (m *Metrics) add(a *Actor) {
 	t := &meter{m: m, a: a}
 	for op := hostapi.OpDescribe; op <= hostapi.OpStream; op++ {
 		t.calls[op] = m.calls.WithLabelValues(a.opt.Name, op.String())
 	}
 	t.pause = m.swaps.WithLabelValues(a.opt.Name)
+	a.met = t
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.actors[a] = struct{}{}
-	return t
 }
 
 // meter counts for one actor.
