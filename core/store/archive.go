@@ -40,6 +40,7 @@ type Archive struct {
 	mu    sync.Mutex // guards what follows; taken alone
 	cond  condition
 	hours totals
+	told  map[chan struct{}]struct{} // by Committed
 }
 
 // Stats is the state of the archive for people and monitors.

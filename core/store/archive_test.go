@@ -38,9 +38,12 @@ func TestRoundTrip(t *testing.T) {
 	bare.Header = cot.Header{UID: "x", Type: "t-x-d-d", Lat: 1, Lon: 2, Hae: math.NaN(), CE: math.Inf(1), LE: math.Inf(-1)}
 	wantBare := Stored{ID: bare.ID, Recv: want.Recv, Origin: "client", Type: "t-x-d-d", UID: "x", XML: "<event/>"}
 
+	fleeting := newEvent(bare.ID.Next(), at, "fleeting", "b-a-o-tbl") // such as a repetition
+	fleeting.Fleeting = true
+
 	storetest.Each(t, func(t *testing.T, dsn string) {
 		s := open(t, options(t, dsn))
-		put(t, s, full, bare)
+		put(t, s, full, bare, fleeting)
 		got := query(t, s, Query{Ascending: true})
 		if diff := cmp.Diff(Page{Events: []Stored{want, wantBare}}, got); diff != "" {
 			t.Errorf("stored events (-want +got):\n%s", diff)

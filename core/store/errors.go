@@ -23,8 +23,13 @@ const (
 	Conflict    Code = "conflict"
 	Invalid     Code = "invalid"
 	Forbidden   Code = "forbidden"
+	Limit       Code = "limit"
 	Unavailable Code = "unavailable"
 )
+
+// ErrOutcome marks an error after which it is not known whether something was
+// written: the database went away during a commit and did not come back in time.
+var ErrOutcome = errors.New("outcome unknown")
 
 // Error is an error with a code.
 type Error struct {

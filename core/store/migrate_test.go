@@ -4,15 +4,18 @@ import (
 	"database/sql"
 	"errors"
 	"io/fs"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"testing/fstest"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/takhost/takhost/core/store/storetest"
+	"github.com/takhost/takhost/hostapi"
 )
 
 func execute(t *testing.T, d *database, text string, args ...any) {
@@ -66,7 +69,7 @@ func TestDatabaseFromNewerVersion(t *testing.T) {
 			if err == nil {
 				t.Fatalf("%s: a database from a newer version was opened", part)
 			}
-			want := []string{"is from a newer version: it has migration 0042, this version knows none above 0001", "run the newer takhost"}
+			want := []string{"is from a newer version: it has migration 0042, this version knows none above 0002", "run the newer takhost"}
 			if d.sqlite {
 				want = append(want, part+".db", "put the snapshot "+d.path+".before-0042_x in its place")
 			} else {
@@ -226,4 +229,73 @@ func TestAdvisoryLock(t *testing.T) {
 	if s := <-opened; s != nil {
 		closeStore(t, s)
 	}
+}
+
+// TestUpgrade: a database of the former version, with what is in it, is brought
+// to this one's form.
+func TestUpgrade(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, dsn string) {
+		o := options(t, dsn)
+		first := func(part string) fs.FS {
+			files, err := migrations(part, dsn == storetest.SQLite)
+			if err != nil {
+				t.Fatal(err)
+			}
+			names, err := fs.Glob(files, "0001_*")
+			if err != nil || len(names) != 1 {
+				t.Fatalf("first migration of %s: got %v, error %v", part, names, err)
+			}
+			b, err := fs.ReadFile(files, names[0])
+			if err != nil {
+				t.Fatal(err)
+			}
+			return fstest.MapFS{names[0]: {Data: b}}
+		}
+		at := event(1, testTime)
+		for i, part := range []string{"state", "archive"} {
+			var d *database
+			var err error
+			if dsn == storetest.SQLite {
+				d, err = openSQLite(testContext(t), o.Dir, [2]sqliteFile{stateFile(), archiveFile(nil)}[i])
+			} else {
+				var u pgDSN
+				if u, err = parsePG(dsn); err == nil {
+					d, err = openPostgres(testContext(t), u, false)
+				}
+			}
+			if err == nil {
+				err = migratePart(testContext(t), d, part, first(part), slog.New(slog.DiscardHandler))
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			if part == "state" {
+				execute(t, d, "INSERT INTO settings (key, value) VALUES ('k', 'v')")
+			} else {
+				execute(t, d, `INSERT INTO events (`+eventColumns+`) VALUES (?, ?, 0, 0, 1, '', '', 1, 'a-f-G', '', 'u', 0, 0, 0, NULL, NULL, 0, 0, 0, '', '', '', '<event/>')`, int64(at.ID), at.Recv)
+				execute(t, d, "INSERT INTO event_hours (hour, min_id, max_id, events, bytes, ahead, behind) VALUES (?, ?, ?, 1, 438, 0, 0)", hourOf(at.Recv), int64(at.ID), int64(at.ID))
+			}
+			if err := d.close(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		s := open(t, o)
+		if v, err := s.Setting(testContext(t), "k"); err != nil || v != "v" {
+			t.Errorf("setting: got %q, error %v, want v", v, err)
+		}
+		put(t, s, event(0, testTime.Add(-time.Second)))
+		if ids, _ := after(t, s, Cursor{}, 0); !cmp.Equal(ids, []hostapi.ID{at.ID, event(0, testTime.Add(-time.Second)).ID}) {
+			t.Errorf("events: got %v, want that of before, and a late one", ids)
+		}
+		w := s.Plugins().Begin()
+		mustPut(t, w, owner("a"), "plain", "x", "y")
+		commit(t, w)
+		if o.Dir != "" {
+			for _, name := range []string{"state.db.before-0002_plugins", "archive.db.before-0002_late"} {
+				if _, err := os.Stat(filepath.Join(o.Dir, name)); err != nil {
+					t.Errorf("snapshot: %v", err)
+				}
+			}
+		}
+	})
 }

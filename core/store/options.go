@@ -54,6 +54,10 @@ type testOptions struct {
 	sweepEvery time.Duration
 	sweepWait  time.Duration // age sweeps wait so long after a start with a doubtful clock
 	searchTime time.Duration
+	commitHook func(committed bool) // called before and after the commit of a group of Works
+
+	letters     int64 // dead letters of a plugin, and their bytes
+	letterBytes int64
 }
 
 const (
@@ -85,6 +89,8 @@ func (o *Options) setDefaults() error {
 	setDefault(&o.test.sweepEvery, sweepEvery)
 	setDefault(&o.test.sweepWait, sweepWait)
 	setDefault(&o.test.searchTime, searchTime)
+	setDefault(&o.test.letters, maxLetters)
+	setDefault(&o.test.letterBytes, maxLetterBytes)
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}

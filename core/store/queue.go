@@ -90,7 +90,7 @@ func (q *queue) put(evs []*hostapi.Event) {
 	wake, lost := false, false
 	q.mu.Lock()
 	for _, e := range evs {
-		if e.Flags.Has(cot.NoArchive) || !q.types.Match(e.Type) {
+		if e.Fleeting || e.Flags.Has(cot.NoArchive) || !q.types.Match(e.Type) {
 			continue
 		}
 		if why, ok := q.room(e); !ok {

@@ -13,6 +13,8 @@ import (
 type Store struct {
 	state   *database
 	archive *Archive
+	plugins *Plugins
+	modules *modules
 }
 
 // Open opens the database, creates it when missing and brings it to the form
@@ -25,12 +27,22 @@ func Open(ctx context.Context, opt Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
+	fail := func(err error) (*Store, error) { return nil, errors.Join(err, archive.close(), state.close()) }
+	m, err := newModules(opt.Dir)
+	if err != nil {
+		return fail(err)
+	}
+	p, err := newPlugins(ctx, state, &opt)
+	if err != nil {
+		return fail(err)
+	}
 	a, err := newArchive(ctx, archive, opt)
 	if err != nil {
-		return nil, errors.Join(err, archive.close(), state.close())
+		return fail(err)
 	}
 	a.start()
-	return &Store{state: state, archive: a}, nil
+	p.start()
+	return &Store{state: state, archive: a, plugins: p, modules: m}, nil
 }
 
 func openDatabases(ctx context.Context, opt *Options) (state, archive *database, err error) {
@@ -88,9 +100,10 @@ func openDatabases(ctx context.Context, opt *Options) (state, archive *database,
 // Archive gives the archive of events.
 func (s *Store) Archive() *Archive { return s.archive }
 
-// Close stores what waits in the archive's queue, as Archive.Close does, and
-// closes the databases. Nothing may use the store any more.
+// Close commits the Works that wait, stores what waits in the archive's queue, as
+// Archive.Close does, and closes the databases. Nothing may use the store any more.
 func (s *Store) Close(ctx context.Context) error {
+	s.plugins.close(ctx)
 	err := s.archive.Close(ctx)
 	return errors.Join(err, s.archive.db.close(), s.state.close())
 }

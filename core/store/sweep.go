@@ -160,6 +160,10 @@ func (s *sweeper) chunk(ctx context.Context, ses *session, v victims) (more bool
 			if err != nil && !errors.Is(err, sql.ErrNoRows) {
 				return err
 			}
+			_, err = tx.ExecContext(ctx, "DELETE FROM late_events WHERE id >= ? AND id <= ? AND NOT EXISTS (SELECT 1 FROM events WHERE events.id = late_events.id)", first, end)
+			if err != nil {
+				return err
+			}
 		}
 		change = eventHour{Hour: h.Hour, Events: -int64(len(lengths))}
 		for _, n := range lengths {

@@ -20,6 +20,7 @@ type writer struct {
 	a     *Archive
 	s     *session // nil until needed and after a fault
 	hours []eventHour
+	late  lateness
 
 	unsure   bool // the last commit may or may not have taken place
 	wasFault bool
@@ -128,18 +129,26 @@ func (w *writer) insert(evs []*hostapi.Event) error {
 	if err != nil {
 		return err
 	}
+	if err := w.late.learn(ctx, s); err != nil {
+		return err
+	}
 	if w.unsure {
 		if evs, err = w.missing(ctx, s, evs); err != nil {
 			return err
 		}
 		w.unsure = false
 		if len(evs) == 0 {
+			w.a.tell()
 			return nil
 		}
 	}
 	w.hours = sumHours(w.hours[:0], evs)
+	var late lateness
 	err = s.tx(ctx, func(c bun.Conn) error {
 		if err := s.ins.insert(ctx, c, evs); err != nil {
+			return err
+		}
+		if late, err = w.late.note(ctx, c, evs); err != nil {
 			return err
 		}
 		return s.putHours(ctx, w.hours)
@@ -147,9 +156,11 @@ func (w *writer) insert(evs []*hostapi.Event) error {
 	if err != nil {
 		return err
 	}
+	w.late = late
 	w.a.addTotals(w.hours)
 	w.a.keeper.written(bytesOf(w.hours))
 	w.a.met.stored(len(evs), time.Since(began))
+	w.a.tell()
 	return nil
 }
 
@@ -206,6 +217,7 @@ func (w *writer) session(ctx context.Context) (*session, error) {
 }
 
 func (w *writer) close() {
+	w.late.known = false // nobody knows what became of the last batch
 	if w.s != nil {
 		w.s.close()
 		w.s = nil

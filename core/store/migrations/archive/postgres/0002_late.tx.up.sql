@@ -1,0 +1,7 @@
+-- Events that were committed after one with a higher id, which top names. Both
+-- seq and top rise.
+CREATE TABLE late_events (
+    seq bigint PRIMARY KEY,
+    id  bigint NOT NULL UNIQUE,
+    top bigint NOT NULL
+)

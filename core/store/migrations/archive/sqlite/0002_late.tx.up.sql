@@ -1,0 +1,7 @@
+-- Events that were committed after one with a higher id, which top names. Both
+-- seq and top rise.
+CREATE TABLE late_events (
+    seq INTEGER PRIMARY KEY,
+    id  INTEGER NOT NULL UNIQUE,
+    top INTEGER NOT NULL
+)
