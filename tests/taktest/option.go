@@ -1,6 +1,8 @@
 package taktest
 
 import (
+	"io/fs"
+
 	"github.com/takhost/takhost/core/config"
 )
 
@@ -12,6 +14,8 @@ type options struct {
 	tls        bool
 	limitedLog bool
 	postgres   bool
+	plugins    string
+	shipped    fs.FS
 }
 
 // WithConfig changes the configuration, which otherwise is the default one with
@@ -30,3 +34,11 @@ func WithLimitedLog() Option { return func(o *options) { o.limitedLog = true } }
 // WithPostgres uses a fresh PostgreSQL database instead of SQLite; where there
 // is no PostgreSQL the test is skipped (core/store/storetest).
 func WithPostgres() Option { return func(o *options) { o.postgres = true } }
+
+// WithPlugins writes a configuration file that has these lines below "plugins:".
+// See Server.SetPlugins for changes.
+func WithPlugins(yaml string) Option { return func(o *options) { o.plugins = yaml } }
+
+// WithShipped gives the server plugins as those that come with the program:
+// NAME.takplugin. Without it there are none.
+func WithShipped(files fs.FS) Option { return func(o *options) { o.shipped = files } }

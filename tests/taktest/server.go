@@ -2,6 +2,7 @@ package taktest
 
 import (
 	"context"
+	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -22,6 +23,8 @@ type Server struct {
 	PKI    *PKI           // nil without WithTLS
 
 	log     *slog.Logger
+	file    string // the configuration, as far as it is about plugins
+	shipped fs.FS
 	srv     *server.Server
 	running bool
 }
@@ -46,7 +49,8 @@ func Try(t testing.TB, opts ...Option) (*Server, error) {
 	cfg := config.Default()
 	cfg.Data = Folder(t)
 	cfg.Listen = config.Listen{TCP: "127.0.0.1:0", REST: "127.0.0.1:0"}
-	s := &Server{Log: newLog(t), Config: &cfg}
+	s := &Server{Log: newLog(t), Config: &cfg, file: filepath.Join(t.TempDir(), "takhost.yaml"), shipped: o.shipped}
+	s.SetPlugins(t, o.plugins)
 	if o.tls {
 		s.PKI = NewPKI(t)
 		cfg.TLS, cfg.Listen.TLS = s.PKI.Files, "127.0.0.1:0"
@@ -94,12 +98,26 @@ func Folder(t testing.TB) string {
 }
 
 func (s *Server) start() error {
-	srv := server.New(s.Config, server.Options{Log: s.log, Version: "test"})
+	conf, err := s.load()
+	if err != nil {
+		return err
+	}
+	srv := server.New(s.Config, server.Options{Log: s.log, Version: "test", Plugins: conf.Plugins, Shipped: s.shipped, Load: s.load})
 	if err := srv.Start(context.Background()); err != nil {
 		return err
 	}
 	s.srv, s.running = srv, true
 	return nil
+}
+
+// load reads the file. What it does not say is as the server was started.
+func (s *Server) load() (*config.Loaded, error) {
+	conf, err := config.Load(config.Sources{File: s.file})
+	if err != nil {
+		return nil, err
+	}
+	conf.Config = *s.Config
+	return conf, nil
 }
 
 // Stop stops the server as a signal does. Stopping twice does nothing.
