@@ -45,7 +45,8 @@ func main() {
 // run does what args ask for and gives the exit code.
 func run(ctx context.Context, args []string, std streams) int {
 	fail := func(err error, code int) int {
-		fmt.Fprintf(std.err, "takhost: %v\n", err)
+		// It may hold what a plugin printed.
+		fmt.Fprintf(std.err, "takhost: %s\n", cleanLines(err.Error()))
 		return code
 	}
 	var c cli

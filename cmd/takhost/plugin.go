@@ -26,6 +26,7 @@ type pluginCmd struct {
 	Remove  pluginRemoveCmd  `cmd:"" help:"Remove a plugin with all that it stored."`
 	Grant   pluginGrantCmd   `cmd:"" help:"Grant capabilities, in the place of those granted at runtime before."`
 	Config  pluginConfigCmd  `cmd:"" help:"Set the plugin's own settings, in the place of those set at runtime before."`
+	Limits  pluginLimitsCmd  `cmd:"" help:"Set limits, in the place of those set at runtime before."`
 	Reset   pluginResetCmd   `cmd:"" help:"Forget what was set at runtime: file, environment and flags hold again."`
 	Dead    pluginDeadCmd    `cmd:"" help:"Look at what a plugin failed on for good; try again, or drop it."`
 	New     pluginNewCmd     `cmd:"" help:"Write the project of a new plugin, which builds without a network."`

@@ -24,7 +24,7 @@ func (c *pluginNewCmd) Run(std streams) error {
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(std.out, `%[1]s holds a plugin that counts. Next:
+	_, err = fmt.Fprintf(std.out, `%[1]s holds a plugin that remembers who was seen last, and where. Next:
   cd %[1]s
   go test            # against a server in memory
   takhost plugin test
@@ -111,16 +111,20 @@ func (c *pluginTestCmd) Run(ctx context.Context, std streams) error {
 	if err != nil {
 		return fmt.Errorf("test plugin: %w", err)
 	}
+	process, err := scaffold.IsProcess(c.Dir)
+	if err != nil {
+		return err
+	}
 	var errs []error
 	for _, way := range []struct {
 		name    string
 		process bool
 		want    bool
-	}{{"WASM module", false, c.WASM || !c.Process}, {"process", true, c.Process || !c.WASM}} {
+	}{{"WASM module", false, c.WASM || !c.Process && !process}, {"process", true, c.Process || !c.WASM}} {
 		if !way.want {
 			continue
 		}
-		if way.process && !c.Process {
+		if way.process && !c.Process && !process {
 			if ok, err := scaffold.IsNative(ctx, c.Dir); err != nil {
 				return err
 			} else if !ok {

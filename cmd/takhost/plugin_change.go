@@ -32,7 +32,7 @@ func (f *sourceFlags) change(ctx context.Context, std streams, method, path stri
 	for _, m := range p.Missing {
 		text += "\n" + m
 	}
-	_, err = fmt.Fprintln(std.out, text)
+	_, err = fmt.Fprintln(std.out, cleanLines(text))
 	return err
 }
 
@@ -170,6 +170,21 @@ func (c *pluginConfigCmd) Run(ctx context.Context, std streams) error {
 		return err
 	}
 	return c.change(ctx, std, http.MethodPut, pluginPath(c.Name, "config"), nil, bytes.NewReader(body))
+}
+
+type pluginLimitsCmd struct {
+	sourceFlags
+	Name   string `arg:"" help:"Name of the plugin."`
+	Limits string `arg:"" help:"Limits as YAML or JSON: '{memory: 128MiB, eventsTime: 1s}'."`
+}
+
+// Run sets.
+func (c *pluginLimitsCmd) Run(ctx context.Context, std streams) error {
+	body, err := section(c.Limits)
+	if err != nil {
+		return err
+	}
+	return c.change(ctx, std, http.MethodPut, pluginPath(c.Name, "limits"), nil, bytes.NewReader(body))
 }
 
 // section makes JSON of a section of YAML.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -140,7 +141,11 @@ func (c *pluginRunCmd) play(ctx context.Context, srv *server.Server, name string
 		return err
 	}
 	if c.REST != "" {
-		fmt.Fprintf(std.err, "the plugin's routes are on http://%s\n", srv.Addr("rest"))
+		token, err := os.ReadFile(filepath.Join(srv.DataDir(), web.TokenFile))
+		if err != nil {
+			return fmt.Errorf("read the token of the REST API: %w", err)
+		}
+		fmt.Fprintf(std.err, "the plugin's routes are on http://%s; send the header Authorization: Bearer %s\n", srv.Addr("rest"), bytes.TrimSpace(token))
 	}
 	ours, theirs := net.Pipe()
 	done := make(chan struct{})

@@ -19,6 +19,15 @@ func clean(s string) string {
 	}, s)
 }
 
+// cleanLines is clean for text that may have several lines.
+func cleanLines(s string) string {
+	lines := strings.Split(s, "\n")
+	for i, l := range lines {
+		lines[i] = clean(strings.ReplaceAll(strings.TrimSuffix(l, "\r"), "\t", "    "))
+	}
+	return strings.Join(lines, "\n")
+}
+
 // shorten cuts s to n characters.
 func shorten(s string, n int) string {
 	if utf8.RuneCountInString(s) <= n {

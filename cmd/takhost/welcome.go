@@ -4,10 +4,12 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"path/filepath"
 	"strings"
 
 	"github.com/takhost/takhost/core/config"
 	"github.com/takhost/takhost/core/server"
+	"github.com/takhost/takhost/core/web"
 )
 
 // welcome tells somebody who is new here what to do next.
@@ -28,6 +30,18 @@ func (c *serveCmd) welcome(log *slog.Logger, conf *config.Loaded, srv *server.Se
 	}
 	if open && local {
 		log.Info("only this machine can connect: start with --exposure lan to let in phones of the local network")
+	}
+	if addr := srv.Addr("rest"); addr != nil {
+		scheme := "http://"
+		if conf.RESTOverTLS() {
+			scheme = "https://"
+		}
+		list, _ := reachable(addr)
+		for i := range list {
+			list[i] = scheme + list[i] + "/docs"
+		}
+		log.Info("the REST API tells of itself here", slog.String("addresses", strings.Join(list, " ")),
+			slog.String("token", filepath.Join(absolute(conf.Data), web.TokenFile)))
 	}
 	log.Info("to see what happens: takhost status" + c.again() + ", takhost events tail" + c.again())
 }

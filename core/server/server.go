@@ -206,6 +206,9 @@ func (s *Server) buildWeb() error {
 		if made {
 			s.opt.Log.Info("a token for the REST API was made", slog.String("file", path))
 		}
+		if web.SharedToken(path) {
+			s.opt.Log.Warn("other users of this machine may read the token of the REST API, which makes them administrators: chmod 600", slog.String("file", path))
+		}
 		opt.Auth = web.NewTokenAuth(token, s.allGroups)
 	}
 	s.web = web.New(opt)
@@ -310,6 +313,9 @@ func (s *Server) Addr(listener string) net.Addr {
 	defer s.mu.Unlock()
 	return s.addrs[listener]
 }
+
+// DataDir gives the data folder.
+func (s *Server) DataDir() string { return s.cfg.Data }
 
 // Plugins gives the plugin host of a server that was started.
 func (s *Server) Plugins() *plugin.Host { return s.host }

@@ -334,7 +334,8 @@ func (w *work) timers(op hostapi.HostOp, in []byte) error {
 	if due == 0 {
 		due = w.k.now.UnixMicro() + m.Every
 	}
-	w.state.timers[m.Name] = timerState{due: due, every: m.Every, data: slices.Clone(m.Data)}
+	w.state.settings++
+	w.state.timers[m.Name] = timerState{due: due, every: m.Every, data: slices.Clone(m.Data), set: w.state.settings}
 	return nil
 }
 

@@ -166,7 +166,7 @@ func (k *Kit) fireOne(name string, t timerState) {
 	}
 	stage := func(s *state) {
 		have, there := s.timers[name]
-		if !there || have.due != t.due || have.every != t.every {
+		if !there || have.set != t.set {
 			return
 		}
 		if t.every == 0 {

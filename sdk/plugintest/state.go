@@ -14,7 +14,8 @@ type state struct {
 	topics    map[string][]member
 	aliases   map[string][]string
 	revision  uint64
-	bytes     int64 // of all documents
+	bytes     int64  // of all documents
+	settings  uint64 // of timers, so far
 }
 
 type document struct {
@@ -31,6 +32,7 @@ type timerState struct {
 	due   int64
 	every int64
 	data  []byte
+	set   uint64 // number of the setting, so that one with the same values shows
 }
 
 type member struct {

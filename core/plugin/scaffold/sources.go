@@ -15,6 +15,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/takhost/takhost/hostapi/manifest"
 )
 
 // SourceDigest gives a digest of all that Build makes a plugin in Go from: the files
@@ -73,6 +75,19 @@ func folderFiles(dir string) (files []string, err error) {
 		return nil, fmt.Errorf("read the sources: %w", err)
 	}
 	return files, nil
+}
+
+// IsProcess says whether the manifest in a folder is that of a process plugin.
+func IsProcess(dir string) (bool, error) {
+	doc, err := os.ReadFile(filepath.Join(dir, manifest.FileName))
+	if err != nil {
+		return false, fmt.Errorf("read the manifest: %w", err)
+	}
+	m, err := manifest.Parse(doc)
+	if err != nil {
+		return false, fmt.Errorf("%s:\n%w", filepath.Join(dir, manifest.FileName), err)
+	}
+	return m.Runtime == "process", nil
 }
 
 // IsNative says whether the plugin in a folder can also be built as a process, which
