@@ -20,7 +20,8 @@ const (
 
 // Limits that a manifest may ask to have changed and a grant sets.
 const (
-	DefaultMemory        = 64 << 20 // bytes of an instance's linear memory
+	DefaultMemory        = 64 << 20  // bytes of a module's linear memory
+	DefaultProcessMemory = 256 << 20 // bytes of a process's resident memory
 	DefaultQueueEvents   = 32768
 	DefaultQueueBytes    = 64 << 20
 	DefaultBatchEvents   = 64

@@ -53,8 +53,8 @@ func (b *builder) operation(r *Route) *huma.Operation {
 		OperationID: r.Plugin.Name + "." + r.ID,
 		Method:      r.Method, Path: path, Summary: r.Summary, Description: r.Doc, Tags: r.Tags,
 		Responses: map[string]*huma.Response{
-			"200":     {Description: "Done", Content: content(r.Response, r.Output, "")},
-			"default": b.errors(r.Errors),
+			r.status(): {Description: "Done", Content: r.answer()},
+			"default":  b.errors(r.Errors),
 		},
 	}
 	if op.Summary == "" {
@@ -89,6 +89,21 @@ func (b *builder) operation(r *Route) *huma.Operation {
 	}
 	op.RequestBody = bodyOf(r.Route)
 	return op
+}
+
+// status is that of the answer when all is well.
+func (r *Route) status() string {
+	if r.Status == 0 {
+		return "200"
+	}
+	return strconv.FormatInt(r.Status, 10)
+}
+
+func (r *Route) answer() map[string]*huma.MediaType {
+	if r.Status == http.StatusNoContent {
+		return nil
+	}
+	return content(r.Response, r.Output, "")
 }
 
 func (p *Plugin) title() string {
@@ -146,6 +161,7 @@ func (b *builder) errors(form string) *huma.Response {
 	switch form {
 	case "fts":
 		return &huma.Response{Description: "Error, as FreeTAKServer writes it", Content: map[string]*huma.MediaType{
+			"text/html": {Schema: &huma.Schema{Type: "string", Description: "Of 401 alone"}},
 			"application/json": {Schema: &huma.Schema{Type: "object", Properties: map[string]*huma.Schema{
 				"message": {Type: "string", Description: "What went wrong"},
 			}}},
@@ -160,6 +176,18 @@ func (b *builder) errors(form string) *huma.Response {
 	}
 	schema := b.api.OpenAPI().Components.Schemas.Schema(reflect.TypeFor[Problem](), true, "Problem")
 	return &huma.Response{Description: "Error", Content: map[string]*huma.MediaType{ProblemType: {Schema: schema}}}
+}
+
+// refusals describes the answers of an operation of the core that do not come
+// from itself: those of the guard and of huma's check of the request, and what
+// went wrong in the server.
+func (b *builder) refusals(op *huma.Operation) {
+	if op.Responses == nil {
+		op.Responses = map[string]*huma.Response{}
+	}
+	if op.Responses["default"] == nil {
+		op.Responses["default"] = ErrorOf(b.api, "Error, such as 401 without a token or with a wrong one, and 403 for callers without the role")
+	}
 }
 
 // ErrorsOf describes the error answers of an operation of the core.

@@ -48,6 +48,7 @@ const kindsManifest = `{"name": "kinds", "version": "1.0.0", "abi": "tak/1", "ti
     {"name": "id", "in": "path", "doc": "which", "schema": {"type": "integer"}},
     {"name": "q", "needed": true, "schema": {"type": "array", "items": {"type": "string"}}}],
    "output": {"type": ["object", "null"], "properties": {"type": {"type": ["string", "null"], "enum": ["a", null]}, "n": {"type": "number", "minimum": 0.5, "examples": [1, 2]}}}},
+  {"id": "made", "method": "POST", "path": "/k/made", "status": 201}, {"id": "empty", "method": "POST", "path": "/k/empty", "status": 204},
   {"id": "del", "method": "DELETE", "path": "/k/{other}", "roles": ["operator"], "errors": "fts", "tags": ["T"]},
   {"id": "rest", "path": "/k/{id...}"},
   {"id": "json", "method": "POST", "path": "/k/json", "body": "json", "input": {"type": "object", "required": ["a"], "properties": {"a": {"type": "string", "pattern": "^x", "minLength": 1}}}},
@@ -91,6 +92,9 @@ func TestDescribe(t *testing.T) {
 			`{"content":{"application/json":{"schema":{"properties":{"a":{"minLength":1,"pattern":"^x","type":"string"}},"required":["a"],"type":"object"}}},"required":true}`},
 		{"loose", at(t, doc, "paths", "/k/loose", "post", "requestBody", "content", "application/json", "schema"),
 			`{"additionalProperties":true,"properties":{"a":{"additionalProperties":true,"type":"object"}},"type":"object"}`},
+		{"refusal of FreeTAKServer", at(t, doc, "paths", "/k/{id}", "delete", "responses", "default", "content", "text/html", "schema", "type"), `"string"`},
+		{"status", at(t, doc, "paths", "/k/made", "post", "responses", "201", "content"), `{"application/json":{"schema":{}}}`},
+		{"status without a body", at(t, doc, "paths", "/k/empty", "post", "responses", "204"), `{"description":"Done"}`},
 		{"response", at(t, doc, "paths", "/k/form", "post", "responses", "200", "content", "text/plain"), `{"schema":{}}`},
 		{"heading", at(t, doc, "tags", 6, "name"), `"All kinds"`},
 	} {

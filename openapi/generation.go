@@ -120,6 +120,7 @@ func (b *builder) core() error {
 		for method, op := range operationsOf(item) {
 			errs = append(errs, b.table.addCore(method, path))
 			b.mark(op, b.opt.Listeners, "")
+			b.refusals(op)
 			b.described.take(method, path)
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"log/slog"
 	"mime"
 	"net/http"
 	"net/url"
@@ -49,7 +50,7 @@ func (b *builder) static(p *Plugin) error {
 	if err := p.mayHave(at); err != nil {
 		return fmt.Errorf("static: %w", err)
 	}
-	s := &staticFiles{fs: p.Files, index: m.Index}
+	s := &staticFiles{fs: p.Files, index: m.Index, log: b.opt.Log}
 	h := b.opt.Guard(Access{Listeners: listeners, Open: m.Open}, s)
 	for _, method := range []string{http.MethodGet, http.MethodHead} {
 		pattern := at + "{file...}"
@@ -65,35 +66,98 @@ func (b *builder) static(p *Plugin) error {
 type staticFiles struct {
 	fs    fs.FS
 	index string
-	tags  sync.Map // name to etag, of files that are there
+	log   *slog.Logger
+
+	mu    sync.Mutex
+	inUse map[string]*sharedFile // by name
+}
+
+// sharedFile is a file that is being sent. However many ask for it at once, it is
+// in memory once: files may be open to all.
+type sharedFile struct {
+	users   int           // under staticFiles.mu
+	ready   chan struct{} // what follows is set
+	content []byte
+	etag    string
+	err     error
+}
+
+// use gives a file until done is called.
+func (s *staticFiles) use(name string) (f *sharedFile, done func()) {
+	s.mu.Lock()
+	f, found := s.inUse[name]
+	if !found {
+		f = &sharedFile{ready: make(chan struct{})}
+		if s.inUse == nil {
+			s.inUse = map[string]*sharedFile{}
+		}
+		s.inUse[name] = f
+	}
+	f.users++
+	s.mu.Unlock()
+	if found {
+		<-f.ready
+	} else {
+		f.load(s, name)
+	}
+	return f, func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if f.users--; f.users == 0 {
+			delete(s.inUse, name)
+		}
+	}
+}
+
+func (f *sharedFile) load(s *staticFiles, name string) {
+	f.err = errors.New("reading the file panicked") // for those who wait, if it does
+	defer close(f.ready)
+	if f.content, f.err = s.read(name); f.err == nil {
+		f.etag = etagOf(f.content)
+	}
 }
 
 // ServeHTTP implements http.Handler.
 func (s *staticFiles) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	name := PathParam(r, "*")
-	content, err := s.read(name)
-	if err != nil && s.index != "" && wantsPage(r, name) {
+	f, done := s.use(name)
+	if f.err != nil && s.index != "" && wantsPage(r, name) {
+		done()
 		name = s.index
-		content, err = s.read(name)
+		f, done = s.use(name)
 	}
+	defer done()
 	switch {
-	case errors.Is(err, fs.ErrNotExist):
+	case errors.Is(f.err, fs.ErrNotExist):
 		NewProblem(http.StatusNotFound, "there is no "+r.URL.Path).Write(w)
 		return
-	case err != nil:
-		Failed(err).Write(w)
+	case f.err != nil:
+		s.log.Error("file of a plugin cannot be read", slog.String("path", r.URL.Path), slog.Any("err", f.err))
+		Failed(f.err).Write(w)
 		return
-	}
-	tag, ok := s.tags.Load(name)
-	if !ok {
-		tag, _ = s.tags.LoadOrStore(name, etagOf(content))
 	}
 	h := w.Header()
 	h.Set("Content-Type", typeOf(name))
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Cache-Control", "no-cache")
-	h.Set("ETag", tag.(string))
-	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(content))
+	h.Set("ETag", f.etag)
+	http.ServeContent(patient{w, http.NewResponseController(w)}, r, "", time.Time{}, bytes.NewReader(f.content))
+}
+
+// sendWait is how long a client may take nothing of a file.
+const sendWait = 30 * time.Second
+
+// patient lets a file take as long as it needs while the client takes some of it.
+type patient struct {
+	http.ResponseWriter
+	rc *http.ResponseController
+}
+
+func (p patient) Write(b []byte) (int, error) {
+	if err := p.rc.SetWriteDeadline(time.Now().Add(sendWait)); err != nil && !errors.Is(err, http.ErrNotSupported) {
+		return 0, err
+	}
+	return p.ResponseWriter.Write(b)
 }
 
 // read gives a file; folders and what is no file are not there.

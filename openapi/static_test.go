@@ -4,7 +4,10 @@ import (
 	"errors"
 	"io/fs"
 	"net/http"
+	"runtime"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/fstest"
 
@@ -83,5 +86,54 @@ func TestStaticRefused(t *testing.T) {
 				t.Errorf("got %v, want %q", err, c.want)
 			}
 		})
+	}
+}
+
+// slowFS counts how often a file is read, and lets reading wait.
+type slowFS struct {
+	fs.FS
+	opened atomic.Int32
+	wait   chan struct{}
+}
+
+func (s *slowFS) Open(name string) (fs.File, error) {
+	s.opened.Add(1)
+	<-s.wait
+	return s.FS.Open(name)
+}
+
+// TestStaticIsInMemoryOnce has many clients ask for one file at the same time.
+func TestStaticIsInMemoryOnce(t *testing.T) {
+	slow := &slowFS{FS: fstest.MapFS{"a.js": {Data: []byte("1")}}, wait: make(chan struct{})}
+	s := &staticFiles{fs: slow}
+	var some sync.WaitGroup
+	begun := make(chan struct{}, 20)
+	for range 20 {
+		some.Go(func() {
+			begun <- struct{}{}
+			f, done := s.use("a.js")
+			defer done()
+			if f.err != nil || string(f.content) != "1" || f.etag == "" {
+				t.Errorf("got %q %q, %v", f.content, f.etag, f.err)
+			}
+		})
+	}
+	for range 20 {
+		<-begun
+	}
+	for users := 0; users < 20; runtime.Gosched() { // all wait for the one that reads
+		s.mu.Lock()
+		if f := s.inUse["a.js"]; f != nil {
+			users = f.users
+		}
+		s.mu.Unlock()
+	}
+	close(slow.wait)
+	some.Wait()
+	if n := slow.opened.Load(); n != 1 {
+		t.Errorf("the file was read %d times", n)
+	}
+	if len(s.inUse) != 0 {
+		t.Errorf("%d files are kept that nobody uses", len(s.inUse))
 	}
 }

@@ -100,3 +100,10 @@ func TestReachable(t *testing.T) {
 		})
 	}
 }
+
+func TestCleanLines(t *testing.T) {
+	const in, want = "the plugin crashed:\r\n\tat \x1b]0;x\x07main\n", "the plugin crashed:\n    at ·]0;x·main\n"
+	if got := cleanLines(in); got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}

@@ -36,7 +36,7 @@ type Log struct {
 type Listen struct {
 	TCP  string `yaml:"tcp" doc:"CoT over plain TCP: no encryption, no login."`
 	TLS  string `yaml:"tls" doc:"CoT over TLS with client certificates."`
-	REST string `yaml:"rest" doc:"HTTP for /metrics, /healthz and /readyz."`
+	REST string `yaml:"rest" doc:"HTTP: the REST API and its description at /docs, the routes of plugins, live updates, /metrics, /healthz and /readyz. The API asks for the token in the file rest.token of the data folder."`
 }
 
 // TLS names the operator's own PEM files. All three are set, or none.
@@ -51,7 +51,7 @@ func (t TLS) Enabled() bool { return t.Cert != "" }
 
 // REST says how listen.rest behaves.
 type REST struct {
-	Insecure bool `yaml:"insecure" doc:"true serves plain HTTP also on addresses that other machines reach."`
+	Insecure bool `yaml:"insecure" doc:"true serves plain HTTP also on addresses that other machines reach. The token can be read on the way then."`
 }
 
 // Archive says which events are stored and when they go. Zero Keep keeps them

@@ -87,8 +87,17 @@ func (s *Server) guard(a openapi.Access, next http.Handler) http.Handler {
 			refused = newProblem(http.StatusForbidden, "this is for callers with the role "+anyOf(a.Roles))
 		}
 		if refused != nil {
+			if r.Body != http.NoBody {
+				hangUp(w)
+			}
 			refuse(w, a.Errors, refused)
 			return
+		}
+		h := w.Header()
+		h.Set("X-Content-Type-Options", "nosniff")
+		if !a.Open {
+			// What takes a login is for nobody's cache, unless whoever answers says more.
+			h.Set("Cache-Control", "no-store")
 		}
 		caller.Listener, caller.BaseURL = listener, baseURL(r, listener)
 		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), callerKey{}, caller)))

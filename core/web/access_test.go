@@ -161,6 +161,15 @@ func TestLoadToken(t *testing.T) {
 	if runtime.GOOS != "windows" && fi.Mode().Perm() != 0o600 {
 		t.Errorf("got mode %v", fi.Mode())
 	}
+	if SharedToken(path) {
+		t.Error("a token that was made counts as shared")
+	}
+	if err := os.Chmod(path, 0o640); err != nil {
+		t.Fatal(err)
+	}
+	if runtime.GOOS != "windows" && !SharedToken(path) {
+		t.Error("a token that a group may read counts as private")
+	}
 	again, _, made, err := LoadToken(dir)
 	if err != nil || made || again != token {
 		t.Errorf("got %q, %v, %v the second time", again, made, err)

@@ -2,6 +2,7 @@ package web
 
 import (
 	"bytes"
+	"log/slog"
 	"net/http"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -13,11 +14,11 @@ import (
 )
 
 // runAction answers /v2/{context}/{action}.
-func runAction(p Plugins, name string, action *manifest.Action) *huma.StreamResponse {
+func runAction(p Plugins, name string, action *manifest.Action, log *slog.Logger) *huma.StreamResponse {
 	return &huma.StreamResponse{Body: func(ctx huma.Context) {
 		r, w := unwrap(ctx)
 		var answer *wire.ActionResult
-		err := done(p, func() (err error) {
+		err := acted(p, func() (err error) {
 			if action.Writes && r.Method == http.MethodGet {
 				w.Header().Set("Allow", http.MethodPost)
 				return newProblem(http.StatusMethodNotAllowed, action.Name+" changes something: send it by POST")
@@ -43,7 +44,11 @@ func runAction(p Plugins, name string, action *manifest.Action) *huma.StreamResp
 			return err
 		})
 		if err != nil {
-			problemOf(err).Write(w)
+			bad := problemOf(err)
+			if bad.Status == http.StatusInternalServerError {
+				log.Error("plugin failed at an action", slog.String("plugin", name), slog.String("action", action.Name), slog.Any("err", bad.Cause))
+			}
+			bad.Write(w)
 			return
 		}
 		contentType := answer.ContentType
@@ -51,7 +56,21 @@ func runAction(p Plugins, name string, action *manifest.Action) *huma.StreamResp
 			contentType = "application/json"
 		}
 		w.Header().Set("Content-Type", contentType)
-		w.Header().Set("X-Content-Type-Options", "nosniff")
+		if isDocument(contentType) {
+			w.Header().Set("Content-Security-Policy", documentCSP)
+		}
 		_, _ = w.Write(answer.Body) // an error means that the client is gone
 	}}
+}
+
+// acted runs an action for whoever may call it. Other than those who change
+// plugins, they do not learn how one crashed.
+func acted(p Plugins, run func() error) error {
+	if p == nil {
+		return newProblem(http.StatusServiceUnavailable, "this server runs without plugins")
+	}
+	if err := run(); err != nil {
+		return problemOfPlugin(err)
+	}
+	return nil
 }

@@ -18,14 +18,6 @@ import (
 // answerWait is how long a client may take nothing of an answer.
 const answerWait = 30 * time.Second
 
-// Headers that a plugin cannot set: those of the connection, and those with
-// which it could speak for the server.
-var ownHeaders = map[string]bool{
-	"connection": true, "content-length": true, "keep-alive": true, "proxy-authenticate": true, "proxy-connection": true,
-	"set-cookie": true, "strict-transport-security": true, "te": true, "trailer": true, "transfer-encoding": true, "upgrade": true,
-	"clear-site-data": true, "date": true, "server": true,
-}
-
 // writeAnswer sends a plugin's answer. A problem is given back when nothing was
 // sent yet.
 func writeAnswer(w http.ResponseWriter, r *http.Request, log *slog.Logger, route *openapi.Route, a *plugin.Answer) *Problem {
@@ -37,13 +29,17 @@ func writeAnswer(w http.ResponseWriter, r *http.Request, log *slog.Logger, route
 		return openapi.Failed(fmt.Errorf("the plugin answered with HTTP status %d", status))
 	}
 	h := w.Header()
-	h.Set("X-Content-Type-Options", "nosniff")
+	cached := false
 	for _, pair := range a.Header {
 		name, value := pair[0], pair[1]
+		if strings.EqualFold(name, "Cache-Control") && !cached {
+			h.Del(name) // ours
+			cached = true
+		}
 		if !validHeader(name, value) {
 			return openapi.Failed(fmt.Errorf("the plugin answered with a header that cannot be sent: %q", clip(name)))
 		}
-		if !ownHeaders[strings.ToLower(name)] {
+		if !isOwnHeader(name) {
 			h.Add(name, value)
 		}
 	}
@@ -57,6 +53,9 @@ func writeAnswer(w http.ResponseWriter, r *http.Request, log *slog.Logger, route
 	bodiless := status == http.StatusNoContent || status == http.StatusNotModified
 	if !bodiless {
 		h.Set("Content-Type", contentType)
+		if isDocument(contentType) {
+			h.Add("Content-Security-Policy", documentCSP)
+		}
 		if a.Size >= 0 {
 			h.Set("Content-Length", strconv.FormatInt(a.Size, 10))
 		}

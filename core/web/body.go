@@ -10,7 +10,6 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
-	"time"
 	"unicode/utf8"
 
 	"github.com/takhost/takhost/hostapi"
@@ -19,9 +18,6 @@ import (
 	"github.com/takhost/takhost/hostapi/wire"
 	"github.com/takhost/takhost/openapi"
 )
-
-// bodyWait is how long the body of a request may take.
-const bodyWait = 30 * time.Second
 
 // bodyReader reads the body of a route's requests in the form it declares.
 type bodyReader struct {
@@ -126,10 +122,6 @@ func (b *bodyReader) checkType(contentType string) *Problem {
 func (b *bodyReader) bytes(w http.ResponseWriter, r *http.Request) ([]byte, *Problem) {
 	if r.ContentLength > b.max {
 		return nil, tooLarge(b.max)
-	}
-	rc := http.NewResponseController(w)
-	if err := rc.SetReadDeadline(time.Now().Add(bodyWait)); err == nil {
-		defer rc.SetReadDeadline(time.Time{}) //nolint:errcheck // the connection has the same error
 	}
 	doc, err := io.ReadAll(http.MaxBytesReader(w, r.Body, b.max))
 	var over *http.MaxBytesError

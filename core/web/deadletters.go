@@ -24,7 +24,7 @@ type Letter struct {
 
 func deadLetterOperations(api huma.API, p Plugins, op func(method, path, id, summary, about string, statuses ...int) huma.Operation) {
 	const bad, missing = http.StatusBadRequest, http.StatusNotFound
-	huma.Register(api, op("GET", "/{name}/dead-letters", "dead-letters", "What the plugin failed on for good", "Oldest first.", bad, missing),
+	huma.Register(api, op("GET", "/{name}/dead-letters", "dead-letters", "What the plugin failed on for good", "Newest first.", bad, missing),
 		func(ctx context.Context, in *struct {
 			Named
 			Paging
@@ -72,15 +72,15 @@ func (d *DeadLetterPage) fill(ctx context.Context, p Plugins, name string, page 
 		}
 		after = n
 	}
-	// One more tells whether there is another page.
-	list, err := p.DeadLetters(ctx, name, after, page.Limit+1)
-	if err != nil {
+	list, err := p.DeadLetters(ctx, name, after, page.Limit)
+	if err != nil || len(list) == 0 {
 		return err
 	}
-	if len(list) > page.Limit {
-		list = list[:page.Limit]
-		d.Next = strconv.FormatInt(list[page.Limit-1].ID, 36)
-	}
 	d.DeadLetters = append(d.DeadLetters, list...)
-	return nil
+	// Large ones make a short page, so only the next page tells whether there is one.
+	last := list[len(list)-1].ID
+	if list, err = p.DeadLetters(ctx, name, last, 1); len(list) > 0 {
+		d.Next = strconv.FormatInt(last, 36)
+	}
+	return err
 }

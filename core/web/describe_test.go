@@ -61,30 +61,30 @@ func TestDescription(t *testing.T) {
 	}
 	slices.Sort(lines)
 	want := strings.Split(strings.TrimSpace(`
-/api/v1/clients get clients (limit after) 200 JSON 400
-/api/v1/config/reload post config-reload () 204 400 501
-/api/v1/events get events (uid type from to box group order limit after) 200 JSON 400 404 503
-/api/v1/events/live get events-live (uid type box) 200text/event-stream 400
-/api/v1/live get live (stream) 200text/event-stream 400 503
-/api/v1/plugins get plugins (limit after) 200 JSON 400 503
-/api/v1/plugins post plugin-install (sha256) 200 JSON 400 409 413 503
-/api/v1/plugins/{name} delete plugin-remove (name force) 204 404 409 503
-/api/v1/plugins/{name} get plugin (name) 200 JSON 404 503
-/api/v1/plugins/{name}/config put plugin-config (name) 200 JSON 400 404 503
-/api/v1/plugins/{name}/dead-letters get dead-letters (name limit after) 200 JSON 400 404 503
-/api/v1/plugins/{name}/dead-letters/{id} delete dead-letter-remove (name id) 204 404 503
-/api/v1/plugins/{name}/dead-letters/{id} get dead-letter (name id) 200 JSON 404 503
-/api/v1/plugins/{name}/dead-letters/{id}/retry post dead-letter-retry (name id) 204 404 503
-/api/v1/plugins/{name}/disable post plugin-disable (name force) 200 JSON 404 409 503
-/api/v1/plugins/{name}/enable post plugin-enable (name) 200 JSON 404 409 503
-/api/v1/plugins/{name}/grant put plugin-grant (name) 200 JSON 400 404 503
-/api/v1/plugins/{name}/limits put plugin-limits (name) 200 JSON 400 404 503
-/api/v1/plugins/{name}/reset post plugin-reset (name key) 200 JSON 400 404 503
-/api/v1/plugins/{name}/swap post plugin-swap (name sha256) 200 JSON 400 403 404 409 413 503
-/api/v1/status get status () 200 JSON 500
+/api/v1/clients get clients (limit after) 200 JSON 400 default
+/api/v1/config/reload post config-reload () 204 400 501 default
+/api/v1/events get events (uid type from to box group order limit after) 200 JSON 400 404 503 default
+/api/v1/events/live get events-live (uid type box) 200text/event-stream 400 default
+/api/v1/live get live (stream) 200text/event-stream 400 503 default
+/api/v1/plugins get plugins (limit after) 200 JSON 400 503 default
+/api/v1/plugins post plugin-install (sha256) 200 JSON 400 409 413 503 default
+/api/v1/plugins/{name} delete plugin-remove (name force) 204 404 409 503 default
+/api/v1/plugins/{name} get plugin (name) 200 JSON 404 503 default
+/api/v1/plugins/{name}/config put plugin-config (name) 200 JSON 400 404 409 503 default
+/api/v1/plugins/{name}/dead-letters get dead-letters (name limit after) 200 JSON 400 404 503 default
+/api/v1/plugins/{name}/dead-letters/{id} delete dead-letter-remove (name id) 204 404 503 default
+/api/v1/plugins/{name}/dead-letters/{id} get dead-letter (name id) 200 JSON 404 503 default
+/api/v1/plugins/{name}/dead-letters/{id}/retry post dead-letter-retry (name id) 204 404 503 default
+/api/v1/plugins/{name}/disable post plugin-disable (name force) 200 JSON 404 409 503 default
+/api/v1/plugins/{name}/enable post plugin-enable (name) 200 JSON 404 409 503 default
+/api/v1/plugins/{name}/grant put plugin-grant (name) 200 JSON 400 403 404 409 503 default
+/api/v1/plugins/{name}/limits put plugin-limits (name) 200 JSON 400 404 409 503 default
+/api/v1/plugins/{name}/reset post plugin-reset (name key) 200 JSON 400 404 409 503 default
+/api/v1/plugins/{name}/swap post plugin-swap (name sha256) 200 JSON 400 403 404 409 413 503 default
+/api/v1/status get status () 200 JSON 500 default
 /api/v1/stream get stream (Connection Upgrade) 101 default
-/v2/{context}/{action} get action-get (context action) 200 400 403 404 503
-/v2/{context}/{action} post action-post (context action) 200 400 403 404 503
+/v2/{context}/{action} get action-get (context action) 200 400 403 404 503 default
+/v2/{context}/{action} post action-post (context action) 200 400 403 404 503 default
 `), "\n")
 	if diff := cmp.Diff(want, lines); diff != "" {
 		t.Errorf("operations (-want +got):\n%s", diff)

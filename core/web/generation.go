@@ -62,6 +62,6 @@ func (s *Server) operations(sets []plugin.Routes) func(huma.API) {
 		pluginOperations(api, s.opt.Plugins)
 		liveOperation(api, s.opt.Updates)
 		reloadOperation(api, s.opt.Reload)
-		actionOperations(api, s.opt.Plugins, sets)
+		actionOperations(api, s.opt.Plugins, sets, s.opt.Log)
 	}
 }

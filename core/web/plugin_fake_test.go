@@ -3,6 +3,7 @@ package web
 import (
 	"context"
 	"io"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -96,8 +97,11 @@ func (f *fakePlugins) SetConfig(_ context.Context, name string, c map[string]any
 }
 
 func (f *fakePlugins) DeadLetters(_ context.Context, name string, after int64, limit int) (list []plugin.DeadLetter, err error) {
-	for _, d := range f.dead {
-		if d.ID > after && d.Plugin == name && len(list) < limit {
+	if limit > hostapi.MaxPage {
+		return nil, &store.Error{Code: store.Invalid, Msg: "limit: must be 1 to 1000"}
+	}
+	for _, d := range slices.Backward(f.dead) { // newest first
+		if (after == 0 || d.ID < after) && d.Plugin == name && len(list) < limit {
 			list = append(list, d)
 		}
 	}

@@ -2,6 +2,8 @@ package web
 
 import (
 	"context"
+	"errors"
+	"log/slog"
 	"net/http"
 	"slices"
 	"strings"
@@ -9,6 +11,8 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/takhost/takhost/core/plugin"
+	"github.com/takhost/takhost/core/plugin/call"
+	"github.com/takhost/takhost/core/plugin/guest"
 	"github.com/takhost/takhost/hostapi"
 	"github.com/takhost/takhost/hostapi/manifest"
 )
@@ -66,7 +70,7 @@ func pluginOperations(api huma.API, p Plugins) {
 		})
 
 	huma.Register(api, op("POST", "/{name}/reset", "plugin-reset", "Forget settings made at runtime",
-		"What the configuration file, the environment and the flags say holds again.", missing, bad),
+		"What the configuration file, the environment and the flags say holds again.", missing, bad, clash),
 		func(ctx context.Context, in *struct {
 			Named
 			Key string `query:"key" doc:"One setting, such as enabled, grant.events.read or config.period; none: all"`
@@ -85,7 +89,7 @@ func pluginOperations(api huma.API, p Plugins) {
 
 	huma.Register(api, op("PUT", "/{name}/grant", "plugin-grant", "Grant capabilities",
 		"Written as in a manifest, and in the place of all that was granted at runtime before: "+
-			"{\"events.read\": [\"a-f-*\"], \"store\": {\"bytes\": \"64MiB\"}}.", bad, missing),
+			"{\"events.read\": [\"a-f-*\"], \"store\": {\"bytes\": \"64MiB\"}}.", bad, missing, clash, http.StatusForbidden),
 		func(ctx context.Context, in *struct {
 			Named
 			Body map[string]any
@@ -98,7 +102,7 @@ func pluginOperations(api huma.API, p Plugins) {
 		})
 
 	huma.Register(api, op("PUT", "/{name}/limits", "plugin-limits", "Set limits",
-		"Written as in a manifest, and in the place of all that was set at runtime before: {\"memory\": \"128MiB\", \"eventsTime\": \"1s\"}.", bad, missing),
+		"Written as in a manifest, and in the place of all that was set at runtime before: {\"memory\": \"128MiB\", \"eventsTime\": \"1s\"}.", bad, missing, clash),
 		func(ctx context.Context, in *struct {
 			Named
 			Body map[string]any
@@ -107,7 +111,7 @@ func pluginOperations(api huma.API, p Plugins) {
 		})
 
 	huma.Register(api, op("PUT", "/{name}/config", "plugin-config", "Set the plugin's own configuration",
-		"In the place of all that was set at runtime before. It is checked by the schema in the plugin's manifest.", bad, missing),
+		"In the place of all that was set at runtime before. It is checked by the schema in the plugin's manifest.", bad, missing, clash),
 		func(ctx context.Context, in *struct {
 			Named
 			Body map[string]any
@@ -125,9 +129,25 @@ func done(p Plugins, change func() error) error {
 		return newProblem(http.StatusServiceUnavailable, "this server runs without plugins")
 	}
 	if err := change(); err != nil {
-		return problemOfPlugin(err)
+		return problemOfChange(err)
 	}
 	return nil
+}
+
+// problemOfChange makes the answer for a change that failed. That a plugin does
+// not do as it should is no failure of the server's, and whoever changes it has
+// to know why.
+func problemOfChange(err error) *Problem {
+	var e *call.StatusError
+	refused := errors.As(err, &e)
+	if guest.ReasonOf(err) != "" || refused && e.Status.HTTP() == http.StatusInternalServerError {
+		return newProblem(http.StatusConflict, err.Error())
+	}
+	p := problemOfPlugin(err)
+	if refused {
+		p.Detail = err.Error()
+	}
+	return p
 }
 
 // shown runs a change, if there is one, and shows the plugin then.
@@ -182,7 +202,7 @@ func reloadOperation(api huma.API, reload func(context.Context) error) {
 
 // actionOperations declares the way to actions that plugins make public
 // (spec/rest.md 2, /v2).
-func actionOperations(api huma.API, p Plugins, sets []plugin.Routes) {
+func actionOperations(api huma.API, p Plugins, sets []plugin.Routes, log *slog.Logger) {
 	public := map[string]*manifest.Action{}
 	for _, s := range sets {
 		for i := range s.Manifest.Provides {
@@ -207,7 +227,7 @@ func actionOperations(api huma.API, p Plugins, sets []plugin.Routes) {
 			if a == nil {
 				return nil, newProblem(http.StatusNotFound, "there is no public action "+clip(in.Context+"/"+in.Action))
 			}
-			return runAction(p, in.Context, a), nil
+			return runAction(p, in.Context, a, log), nil
 		})
 		takesBody(api, &op, &huma.RequestBody{Content: map[string]*huma.MediaType{
 			"application/json": {Schema: &huma.Schema{Type: "object", AdditionalProperties: true}},

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"mime/multipart"
 	"strings"
 	"testing"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/takhost/takhost/core/plugin"
 	"github.com/takhost/takhost/core/plugin/call"
+	"github.com/takhost/takhost/core/plugin/guest"
 	"github.com/takhost/takhost/core/store"
 	"github.com/takhost/takhost/hostapi"
 	"github.com/takhost/takhost/hostapi/wire"
@@ -53,6 +55,10 @@ func TestPluginOperations(t *testing.T) {
 		{name: "swap", method: "POST", path: "/fence/swap", body: "PK2", status: 200, call: "swap fence "},
 		{name: "swap that asks for more", method: "POST", path: "/fence/swap", err: &call.StatusError{Status: hostapi.Forbidden, Message: "it asks for more", Details: []wire.Pair{{Name: "store", Value: "1 GiB"}}},
 			status: 403, answer: `"errors":["store: 1 GiB"]`, call: "swap fence "},
+		{name: "swap to one that crashes", method: "POST", path: "/fence/swap", err: fmt.Errorf("trial: %w", &guest.Crash{Op: hostapi.OpInit, Reason: guest.Deadline}),
+			status: 409, answer: "trial: init: deadline", call: "swap fence "},
+		{name: "swap to one that does not start", method: "POST", path: "/fence/swap", err: fmt.Errorf("trial: %w", &call.StatusError{Status: hostapi.Failed, Message: "there is no area"}),
+			status: 409, answer: "trial: failed: there is no area", call: "swap fence "},
 		{name: "dead letter", method: "GET", path: "/fence/dead-letters/2", status: 200, answer: `{"id":2,"plugin":"fence"`},
 		{name: "no dead letter", method: "GET", path: "/fence/dead-letters/9", status: 404, answer: "no such dead letter"},
 		{name: "no number", method: "GET", path: "/fence/dead-letters/x", status: 400, answer: "path.id: invalid integer"},
@@ -109,8 +115,11 @@ func TestPages(t *testing.T) {
 		next, _, _ = strings.Cut(rest, `"`)
 		after = append(after, next)
 	}
-	if diff := cmp.Diff([]string{"k", "14"}, after); diff != "" || len(ids) != 3 {
+	if diff := cmp.Diff([]string{"14", "k"}, after); diff != "" || len(ids) != 3 {
 		t.Errorf("%d pages, after (-want +got):\n%s", len(ids), diff)
+	}
+	if resp, body := b.send(t, "GET", "/api/v1/plugins/fence/dead-letters?limit=1000", ""); resp.StatusCode != 200 || strings.Contains(body, "next") {
+		t.Errorf("the largest page: got %s %s", resp.Status, body)
 	}
 	if resp, body := b.send(t, "GET", "/api/v1/plugins/fence/dead-letters?after=!", ""); resp.StatusCode != 400 {
 		t.Errorf("bad after: got %s %s", resp.Status, body)
@@ -226,4 +235,18 @@ func TestActions(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestActionThatCrashes: who may call an action does not learn how the plugin
+// ended; the log does.
+func TestActionThatCrashes(t *testing.T) {
+	b := newBed(t, Options{})
+	b.plugins.action = func(string, string, *wire.Action) (*wire.ActionResult, error) {
+		return nil, &guest.Crash{Op: hostapi.OpAction, Reason: guest.Trapped, Err: errors.New("unreachable"), Output: "the secret"}
+	}
+	resp, body := b.send(t, "POST", "/v2/fence/list", "{}")
+	if resp.StatusCode != 500 || strings.Contains(body, "unreachable") || strings.Contains(body, "secret") {
+		t.Errorf("got %s %s", resp.Status, body)
+	}
+	b.log.await(t, "plugin failed at an action")
 }

@@ -132,8 +132,12 @@ func (s *Server) RESTAddr() net.Addr {
 func (s *Server) serve(name string, ln net.Listener, remove func()) error {
 	log := s.opt.Log.With(slog.String("listener", name))
 	watch := newHeaderWatch(log)
+	handler := timed(onListener(name, http.HandlerFunc(s.current)))
+	if name == restListener {
+		handler = s.cors(handler)
+	}
 	srv := &http.Server{
-		Handler:           s.protect(log, watch.handler(onListener(name, http.HandlerFunc(s.current)))),
+		Handler:           s.protect(log, watch.handler(handler)),
 		ReadHeaderTimeout: s.opt.Handshake,
 		WriteTimeout:      writeTimeout,
 		IdleTimeout:       idleTimeout,
@@ -141,6 +145,8 @@ func (s *Server) serve(name string, ln net.Listener, remove func()) error {
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 		ConnContext:       watch.context,
 		ConnState:         watch.state,
+		// OPTIONS * is answered like any other request, so that the watch sees it.
+		DisableGeneralOptionsHandler: true,
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 
 	"github.com/takhost/takhost/hostapi"
@@ -49,6 +50,13 @@ func LoadToken(dir string) (token, path string, made bool, err error) {
 		return "", path, false, fmt.Errorf("write the token of listen.rest: %w", err)
 	}
 	return token, path, true, nil
+}
+
+// SharedToken says whether other users of the machine may read the file of the
+// token, which somebody wrote himself then.
+func SharedToken(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && runtime.GOOS != "windows" && info.Mode().Perm()&0o077 != 0
 }
 
 // writePrivate writes a file that is there whole or not at all.

@@ -190,6 +190,10 @@ func (r *updateReader) push(p push, key string) {
 			old := &r.queue[at-r.first]
 			r.bytes += len(p.data) - len(old.data)
 			old.push = p
+			for r.bytes > updatesBytes && len(r.queue) > 1 {
+				r.forget()
+				r.missed++
+			}
 			return
 		}
 	}

@@ -128,6 +128,14 @@ func TestUpdateOverflow(t *testing.T) {
 	if got := drained(t, r); len(got) != 2 || got[0] != `lagging  {"missed":2}` {
 		t.Errorf("got %d of three large ones", len(got))
 	}
+	for _, data := range [][]byte{[]byte("1"), large} {
+		for key := range 3 {
+			u.Publish([]call.Update{{Stream: "s", Data: data, Key: fmt.Sprint(key)}})
+		}
+	}
+	if got := drained(t, r); len(got) != 2 || got[0] != `lagging  {"missed":2}` {
+		t.Errorf("got %d of three small ones that large ones replaced", len(got))
+	}
 }
 
 func TestUpdatesClose(t *testing.T) {

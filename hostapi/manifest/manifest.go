@@ -112,6 +112,7 @@ type Route struct {
 	MaxBody   Bytes    `json:"maxBody" doc:"bytes of the body; none: 1 MiB, of a blob what the grant allows"`
 	Response  string   `json:"response" default:"application/json" doc:"content type of the answer, exactly"`
 	Output    *Schema  `json:"output" doc:"JSON Schema of the answer"`
+	Status    int64    `json:"status" default:"200" min:"200" max:"299" doc:"HTTP status of the answer when all is well, for the API description"`
 	Errors    string   `json:"errors" enum:"problem,marti,fts" doc:"form of error answers"`
 	HTTP      string   `json:"http" enum:",shared,pool" doc:"other than the plugin's own http"`
 	Writes    bool     `json:"writes" doc:"a GET or HEAD that changes something"`

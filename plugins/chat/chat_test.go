@@ -260,6 +260,92 @@ func TestOneWhoHasJustConnectedGetsItTwiceRatherThanNever(t *testing.T) {
 	same(t, "sent", []string{"hi set=1 to=ANDROID-3"}, sent(k))
 }
 
+// What the core has delivered comes once, also to one who came a moment before.
+func TestOneWhoCameBeforeTheMessageGetsItOnce(t *testing.T) {
+	k := start(t, `{}`)
+	k.Connect(charlie)
+	k.Advance(time.Second)
+	k.EventsFrom(alpha, direct(alpha, charlie, "1", "hi"))
+	same(t, "sent again", nil, sent(k))
+	k.Post("/api/v1/chat", `{"text": "hello", "uid": "ANDROID-3"}`)
+	same(t, "sent by REST", []string{"hello set=1 to=ANDROID-3"}, sent(k))
+	k.Disconnect("ANDROID-3")
+	k.Connect(charlie)
+	same(t, "when he comes again", nil, sent(k))
+	k.Post("/api/v1/chat", `{"text": "again", "uid": "ANDROID-3"}`)
+	same(t, "sent by REST at once", []string{"again set=1 to=ANDROID-3"}, sent(k))
+}
+
+// A read from a connection may bring many messages, received at one moment.
+func TestMessagesOfOneMomentKeepTheirOrder(t *testing.T) {
+	k := start(t, `{}`)
+	var room, pair, want []string
+	for i := range 20 {
+		id, text := fmt.Sprint("z", 99-i), fmt.Sprint("number ", i)
+		room, pair = append(room, toRoom(alpha, id, "All Chat Rooms", text)), append(pair, direct(alpha, charlie, id, text))
+		want = append(want, "ALPHA: "+text)
+	}
+	k.EventsFrom(alpha, room...)
+	id := conversations(k)[0].ID
+	same(t, "history", want, texts(messages(k, id, "order=asc&limit=7")))
+	k.EventsFrom(bravo, receiptOf("b-t-f-r", bravo, "z90"), receiptOf("b-t-f-r", bravo, "z95"))
+	same(t, "history after receipts", want, texts(messages(k, id, "order=asc&limit=7")))
+	k.EventsFrom(alpha, pair...)
+	k.Connect(charlie)
+	for i, s := range sent(k) {
+		if want := fmt.Sprintf("number %d set=1 to=ANDROID-3", i); s != want {
+			t.Fatalf("handed over: number %d is %q, want %q", i, s, want)
+		}
+	}
+}
+
+func TestNothingWaitsForTheServer(t *testing.T) {
+	k := start(t, `{}`)
+	k.EventsFrom(bravo, direct(bravo, sdk.Client{UID: serverUID, Callsign: "HQ"}, "1", "understood"))
+	if ids := k.Documents("waiting"); len(ids) != 0 {
+		t.Errorf("waiting: %v", ids)
+	}
+	same(t, "kept", []string{"BRAVO: understood"}, texts(messages(k, conversations(k)[0].ID, "")))
+}
+
+// group is what ATAK sends to a group of contacts: its members are in chatgrp.
+func group(from sdk.Client, id, text string, to ...sdk.Client) string {
+	xml := geochat(from, "m-"+id, "UserGroups", "Patrol", "group-1", to[0].UID, "group-1", text)
+	for i, c := range to[1:] {
+		xml = strings.Replace(xml, `" id="group-1"/></__chat>`, fmt.Sprintf(`" uid%d="%s" id="group-1"/></__chat>`, i+2, c.UID), 1)
+	}
+	return xml
+}
+
+func TestGroupMembersWhoAreAway(t *testing.T) {
+	k := start(t, `{}`)
+	delta := sdk.Client{UID: "ANDROID-4", Callsign: "DELTA"}
+	k.EventsFrom(alpha, group(alpha, "1", "to the patrol", bravo, charlie, delta), toRoom(alpha, "2", "Cyan", "to a team"))
+	k.Advance(time.Second)
+	k.EventsFrom(bravo, group(bravo, "2", "yes", alpha, charlie, delta))
+	same(t, "to those who are there", nil, sent(k))
+	k.Connect(charlie)
+	same(t, "to the first who comes", []string{"to the patrol set=1 to=ANDROID-3", "yes set=1 to=ANDROID-3"}, sent(k))
+	k.Connect(delta)
+	same(t, "to the second", []string{"to the patrol set=1 to=ANDROID-4", "yes set=1 to=ANDROID-4"}, sent(k))
+	if ids := k.Documents("waiting"); len(ids) != 0 {
+		t.Errorf("waiting: %v", ids)
+	}
+	same(t, "conversations", []string{"room Patrol", "room Cyan"}, kindsAndNames(k))
+	for _, u := range k.Published() {
+		if strings.Contains(string(u.Data), "patrol") {
+			same(t, "live audience of a group", []string{"ANDROID-1", "ANDROID-2", "ANDROID-3", "ANDROID-4"}, u.Audience.UIDs)
+		}
+	}
+}
+
+func kindsAndNames(k *plugintest.Kit) (out []string) {
+	for _, c := range conversations(k) {
+		out = append(out, c.Kind+" "+c.Name)
+	}
+	return out
+}
+
 func TestForged(t *testing.T) {
 	k := start(t, `{}`)
 	k.EventsFrom(bravo, direct(alpha, charlie, "1", "I am ALPHA")) // says so

@@ -22,14 +22,12 @@ func (p *plugin) message(c *sdk.Call, e sdk.Event) error {
 		}
 		return nil
 	}
+	m.received = p.moment(m.received)
 	if err := m.add(c); err != nil {
 		return err
 	}
 	c.Count("messages", 1)
-	if m.kind != kindPair {
-		return nil
-	}
-	return p.keepFor(c, m, e.XML())
+	return p.keepFor(c, m, e.XML(), e.Recv())
 }
 
 // receipt notes that somebody got or read a message: ATAK gives the receipt the

@@ -1,15 +1,18 @@
 package main
 
 import (
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/takhost/takhost/hostapi/cot"
 	"github.com/takhost/takhost/sdk"
 )
 
-// Store and forward. A message for one addressee who is not connected waits in the
-// collection waiting until that client connects, or too long. Its sender has got it
-// back as b-t-f-s, which TAK clients show as "stored", and gets the receipts later.
+// Store and forward. A message that names its addressees, of a pair or a group, waits
+// in the collection waiting for each of them who is not connected, until that client
+// connects, or too long. If it reached nobody its sender has got it back as b-t-f-s,
+// which TAK clients show as "stored", and gets the receipts later.
 
 // forwardTimer goes on where one call could not send all.
 const forwardTimer = "forward"
@@ -20,24 +23,96 @@ const atOnce = 100
 // maxWaiting is how long an event that waits may be, in bytes.
 const maxWaiting = 200 << 10
 
-// justConnected is how long ago a client may have connected, when a message for it
-// came, to be sent it once more: between the connection and its first position the
-// core does not know it by its uid. TAK clients show a message of one uid once.
+// justConnected is how long a client that came is remembered. Between its connection
+// and its first position the core does not know it by its uid, and the plugin may hear
+// of it before or after a message of that time.
 const justConnected = 10 * time.Second
 
-// keepFor keeps a message for its addressee if he is away.
-func (p *plugin) keepFor(c *sdk.Call, m *message, xml string) error {
-	if p.forward == 0 {
+// atOneTime is how far two times may be apart that say nothing of what was first. A
+// client that came at the time of a message gets it once more: TAK clients show a
+// message of one uid once.
+const atOneTime = 100 * time.Millisecond
+
+// arrival is a client that came.
+type arrival struct {
+	uid string
+	at  int64 // when the core knew it, in microseconds
+}
+
+// mostArrivals bounds those that are remembered.
+const mostArrivals = 4096
+
+func (p *plugin) remember(c *sdk.Call, uid string, at int64) {
+	if old := c.Now().Add(-justConnected).UnixMicro(); len(p.came) > 0 && p.came[0].at < old {
+		p.came = slices.DeleteFunc(p.came, func(a arrival) bool { return a.at < old })
+	}
+	if len(p.came) < mostArrivals {
+		p.came = append(p.came, arrival{strings.Clone(uid), at})
+	}
+}
+
+// What is to be done for an addressee.
+const (
+	nothing = iota // the core has delivered the message
+	again          // the core may have
+	later          // it waits
+)
+
+// fate says what is to be done for an addressee of a message that was received at a
+// time. there is the addressee if it is connected.
+func (p *plugin) fate(there *sdk.Client, received int64) int {
+	switch {
+	case there == nil:
+		return later
+	case there.Connected < received-justConnected.Microseconds():
+		return nothing
+	}
+	for i := len(p.came) - 1; i >= 0; i-- {
+		if p.came[i].uid != there.UID {
+			continue
+		}
+		if p.came[i].at >= received-atOneTime.Microseconds() {
+			return again
+		}
+		return nothing
+	}
+	return later // the plugin has yet to hear of it
+}
+
+// keepFor keeps a message for those of its addressees who are away.
+func (p *plugin) keepFor(c *sdk.Call, m *message, xml string, received int64) error {
+	if p.forward == 0 || len(m.to) == 0 {
 		return nil
 	}
-	there, err := c.Clients(sdk.ClientQuery{UIDs: []string{m.room}})
+	clients, err := c.Clients(sdk.ClientQuery{UIDs: m.to})
 	if err != nil {
 		return err
 	}
-	for i := range there {
-		if sdk.TimeOf(there[i].Connected).After(m.received.Add(-justConnected)) {
-			return emit(c, xml, m.set, m.room)
+	for _, uid := range m.to {
+		i := slices.IndexFunc(clients, func(c sdk.Client) bool { return c.UID == uid })
+		var there *sdk.Client
+		if i >= 0 {
+			there = &clients[i]
 		}
+		switch p.fate(there, received) {
+		case again:
+			err = emit(c, xml, m.set, uid)
+		case later:
+			err = p.wait(c, m, xml, uid)
+			if err == nil && there != nil {
+				err = p.handSoon(c)
+			}
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// wait keeps a message for one addressee. The server itself has none to wait for.
+func (p *plugin) wait(c *sdk.Call, m *message, xml, uid string) error {
+	if uid == serverUID {
 		return nil
 	}
 	if len(xml) > maxWaiting {
@@ -45,7 +120,7 @@ func (p *plugin) keepFor(c *sdk.Call, m *message, xml string) error {
 		return nil
 	}
 	waiting := c.Collection("waiting")
-	q := waiting.By("by-addressee").Is(sdk.Text(m.room))
+	q := waiting.By("by-addressee").Is(sdk.Text(uid))
 	n, err := q.Count()
 	if err != nil {
 		return err
@@ -55,22 +130,36 @@ func (p *plugin) keepFor(c *sdk.Call, m *message, xml string) error {
 		if err != nil || !ok {
 			return err
 		}
-		c.Log().Warn("too many messages wait for one addressee: the oldest is dropped", "addressee", m.room)
+		c.Log().Warn("too many messages wait for one addressee: the oldest is dropped", "addressee", uid)
 		if _, err := waiting.Delete(d.ID); err != nil {
 			return err
 		}
 	}
-	return waiting.For(m.set).Put(m.uid, []byte(xml),
-		sdk.NewKey("by-addressee", sdk.Text(m.room), sdk.At(m.received)), sdk.NewKey("by-time", sdk.At(m.received)))
+	return waiting.For(m.set).Put(digest(m.uid, uid), []byte(xml),
+		sdk.NewKey("by-addressee", sdk.Text(uid), sdk.At(m.received)), sdk.NewKey("by-time", sdk.At(m.received)))
 }
 
-// client hands a client that came what waits for it.
+// client hands a client that came what waits for it. One that is back before the
+// core has noticed that it was gone has changed.
 func (p *plugin) client(c *sdk.Call, change *sdk.ClientChange) error {
-	if change.Kind != sdk.ClientConnected || change.Client == nil {
+	if change.Kind == sdk.ClientDisconnected || change.Client == nil {
 		return nil
+	}
+	if change.Kind == sdk.ClientConnected {
+		p.remember(c, change.Client.UID, change.At)
 	}
 	more, err := p.hand(c, change.Client.UID, atOnce)
 	if err != nil || !more {
+		return err
+	}
+	return p.handSoon(c)
+}
+
+// handSoon looks soon for those who are connected, if anything waits: they may have
+// come while the plugin was not there.
+func (p *plugin) handSoon(c *sdk.Call) error {
+	_, ok, err := c.Collection("waiting").By("by-time").NoBodies().First()
+	if err != nil || !ok {
 		return err
 	}
 	return c.SetTimer(forwardTimer, c.Now().Add(time.Second), 0, nil)

@@ -34,8 +34,14 @@ func newPlugin() *sdk.Plugin {
 	}
 }
 
-// plugin is one instance. It keeps nothing but its settings.
+// plugin is one instance. Beside its settings it keeps only what it may forget.
 type plugin struct {
+	settings
+	last time.Time // that was given to a message
+	came []arrival // see forward.go
+}
+
+type settings struct {
 	keep            time.Duration // 0: for ever
 	perConversation int64
 	forward         time.Duration // 0: nobody is waited for
@@ -44,15 +50,15 @@ type plugin struct {
 
 func (p *plugin) start(c *sdk.Call, _ *sdk.Start) error {
 	f := c.Config()
-	next := plugin{
+	next := settings{
 		keep: f.DurationOr("keep", 30*24*time.Hour), perConversation: f.IntOr("per_conversation", 10_000),
 		forward: f.DurationOr("forward", 7*24*time.Hour), waiting: f.IntOr("waiting", 500),
 	}
 	if err := f.Err(); err != nil {
 		return err
 	}
-	*p = next
-	return nil
+	p.settings = next
+	return p.handSoon(c)
 }
 
 func (p *plugin) event(c *sdk.Call, e sdk.Event) error {
@@ -60,4 +66,14 @@ func (p *plugin) event(c *sdk.Call, e sdk.Event) error {
 		return p.message(c, e)
 	}
 	return receipt(c, e)
+}
+
+// moment gives the time under which a message is kept: of messages that came
+// together each has its own, in their order.
+func (p *plugin) moment(at time.Time) time.Time {
+	if ahead := p.last.Sub(at); ahead >= 0 && ahead < time.Second {
+		at = p.last.Add(time.Microsecond)
+	}
+	p.last = at
+	return at
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"hash/fnv"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -24,15 +25,16 @@ type message struct {
 	uid      string // of the event
 	id       string // messageId, by which receipts name it
 	kind     string
-	room     string // its id: of a pair the addressee's uid
-	name     string // of the room for people: of a pair the addressee's callsign
-	from     string // uid of the sender
-	callsign string // of the sender
+	room     string   // its id: of a pair the addressee's uid
+	name     string   // of the room for people: of a pair the addressee's callsign
+	to       []string // uids of those whom the sender meant, if it named them
+	from     string   // uid of the sender
+	callsign string   // of the sender
 	user     string
 	text     string
 	sent     time.Time // by the sender's clock
-	received time.Time
-	set      int32 // groups that may see it; kept by the document
+	received time.Time // the order of messages, to the microsecond
+	set      int32     // groups that may see it; kept by the document
 	receipts []mark
 }
 
@@ -47,6 +49,7 @@ const (
 	maxText     = 64 << 10
 	maxName     = 256
 	maxReceipts = 500
+	maxMembers  = 100
 )
 
 // read takes a b-t-f event apart. ok is false when it is no chat message.
@@ -83,12 +86,31 @@ func read(c *sdk.Call, e sdk.Event) (m *message, ok bool) {
 	parent := attr(chat, "parent")
 	if peer := attr(group, "uid1"); peer != "" && !third && parent != "TeamGroups" && parent != "UserGroups" &&
 		peer != allRooms && m.room != allRooms && (peer == m.room || attr(group, "id") == peer) {
-		m.kind, m.room = kindPair, peer
+		m.kind, m.room, m.to = kindPair, peer, []string{peer}
+		return m, true
 	}
 	if m.room == "" {
 		m.room, m.name = allRooms, allRooms
 	}
+	if m.room != allRooms {
+		m.to = members(group, m)
+	}
 	return m, true
+}
+
+// members gives the other members of a group as its chatgrp names them, uid1 and
+// on. Of a team there is its name in the place of a uid.
+func members(group sdk.Node, m *message) (list []string) {
+	for i := 1; i <= maxMembers; i++ {
+		uid := attr(group, "uid"+strconv.Itoa(i))
+		if uid == "" {
+			break
+		}
+		if uid != m.room && uid != m.name && uid != m.from && !slices.Contains(list, uid) {
+			list = append(list, uid)
+		}
+	}
+	return list
 }
 
 // hostIDs is how long the id of a document may be.
@@ -109,16 +131,17 @@ func clip(s string, n int) string {
 // conversation is the id of the conversation that m belongs to: of a pair in both
 // directions the same, of a room one for each set of groups that use its name.
 func (m *message) conversation() string {
-	h := fnv.New128a()
-	write := func(parts ...string) {
-		for _, s := range parts {
-			h.Write([]byte(strconv.Itoa(len(s)) + ":" + s))
-		}
-	}
 	if m.kind == kindPair {
-		write(m.kind, min(m.from, m.room), max(m.from, m.room))
-	} else {
-		write(m.kind, m.room, strconv.Itoa(int(m.set)))
+		return digest(m.kind, min(m.from, m.room), max(m.from, m.room))
+	}
+	return digest(m.kind, m.room, strconv.Itoa(int(m.set)))
+}
+
+// digest makes an id of several texts.
+func digest(parts ...string) string {
+	h := fnv.New128a()
+	for _, s := range parts {
+		h.Write([]byte(strconv.Itoa(len(s)) + ":" + s))
 	}
 	const digits = "0123456789abcdef"
 	var out []byte
@@ -132,10 +155,14 @@ func (m *message) write(j *sdk.JSON) {
 	j.Object().Key("uid").Text(m.uid).Key("id").Text(m.id).Key("conversation").Text(m.conversation()).
 		Key("kind").Text(m.kind).Key("room").Text(m.room).Key("name").Text(m.name).
 		Key("from").Text(m.from).Key("callsign").Text(m.callsign)
+	if m.kind == kindRoom && len(m.to) > 0 {
+		j.Key("to").Texts(m.to)
+	}
 	if m.user != "" {
 		j.Key("user").Text(m.user)
 	}
-	j.Key("text").Text(m.text).Key("sent").Time(m.sent).Key("received").Time(m.received).Key("receipts").Array()
+	j.Key("text").Text(m.text).Key("sent").Time(m.sent).Key("received").Time(m.received).
+		Key("order").Int(m.received.UnixMicro()).Key("receipts").Array()
 	for _, r := range m.receipts {
 		j.Object().Key("uid").Text(r.uid).Key("callsign").Text(r.callsign).Key("kind").Text(r.kind).Key("at").Time(r.at).End()
 	}
@@ -151,6 +178,14 @@ func parse(d *sdk.Document) (*message, error) {
 		uid: d.ID, id: f.TextOr("id", ""), kind: f.Text("kind"), room: f.TextOr("room", ""), name: f.TextOr("name", ""),
 		from: f.TextOr("from", ""), callsign: f.TextOr("callsign", ""), user: f.TextOr("user", ""), text: f.TextOr("text", ""),
 		sent: f.TimeOr("sent", time.Time{}), received: f.Time("received"), set: d.Set,
+	}
+	if order := f.IntOr("order", 0); order > 0 { // received is in milliseconds
+		m.received = sdk.TimeOf(order)
+	}
+	if m.kind == kindPair {
+		m.to = []string{m.room}
+	} else if f.Has("to") {
+		m.to = f.Texts("to")
 	}
 	for _, r := range f.Objects("receipts") {
 		m.receipts = append(m.receipts, mark{r.TextOr("uid", ""), r.TextOr("callsign", ""), r.TextOr("kind", ""), r.TimeOr("at", time.Time{})})
@@ -179,9 +214,10 @@ func (m *message) add(c *sdk.Call) error {
 	id := m.conversation()
 	var j sdk.JSON
 	j.Object().Key("id").Text(id).Key("kind").Text(m.kind)
-	if m.kind == kindPair {
-		j.Key("members").Texts([]string{m.from, m.room})
-	} else {
+	if len(m.to) > 0 {
+		j.Key("members").Texts(m.members())
+	}
+	if m.kind == kindRoom {
 		j.Key("room").Text(m.room)
 	}
 	j.Key("name").Text(m.name).Key("last").Time(m.received).Key("from").Text(m.callsign).Key("text").Text(clip(m.text, 200)).End()
@@ -194,13 +230,16 @@ func (m *message) add(c *sdk.Call) error {
 	return m.publish(c, "message")
 }
 
+// members gives those between whom a message is that names its receivers.
+func (m *message) members() []string { return append([]string{m.from}, m.to...) }
+
 // publish tells browsers.
 func (m *message) publish(c *sdk.Call, what string) error {
 	var j sdk.JSON
 	m.write(&j)
 	to := sdk.ToSet(m.set)
-	if m.kind == kindPair {
-		to = sdk.Within(m.set, sdk.ToUIDs(m.from, m.room))
+	if len(m.to) > 0 {
+		to = sdk.Within(m.set, sdk.ToUIDs(m.members()...))
 	}
 	return c.Publish(sdk.Update{Stream: "chat", Event: what, Data: j.Bytes(), Audience: to})
 }

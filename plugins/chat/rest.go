@@ -77,14 +77,19 @@ func (p *plugin) post(c *sdk.Call, text, sender, uid, callsign string) (*message
 	if err != nil {
 		return nil, err
 	}
-	now := c.Now()
+	now := p.moment(c.Now())
 	m := &message{
 		id: id, kind: kindRoom, room: allRooms, name: allRooms, from: serverUID, callsign: sender, user: caller.User,
 		text: text, sent: now, received: now, set: caller.InSet,
 	}
+	away := "" // the one to whom it goes, if he is
 	if uid != "" || callsign != "" {
-		if err := address(c, m, uid, callsign); err != nil {
+		there, err := address(c, m, uid, callsign)
+		if err != nil {
 			return nil, err
+		}
+		if !there {
+			away = m.room
 		}
 	}
 	m.uid = "GeoChat." + serverUID + "." + m.room + "." + id
@@ -98,14 +103,14 @@ func (p *plugin) post(c *sdk.Call, text, sender, uid, callsign string) (*message
 	if m.kind == kindRoom {
 		return m, c.EmitXML(xml, sdk.ToSet(m.set))
 	}
-	if err := c.EmitXML(xml, sdk.Within(m.set, sdk.ToUIDs(m.room))); err != nil {
-		return nil, err
+	if err := c.EmitXML(xml, sdk.Within(m.set, sdk.ToUIDs(m.room))); err != nil || away == "" || p.forward == 0 {
+		return m, err
 	}
-	return m, p.keepFor(c, m, xml)
+	return m, p.wait(c, m, xml, away)
 }
 
-// address finds the one who is to get m.
-func address(c *sdk.Call, m *message, uid, callsign string) error {
+// address finds the one who is to get m, and says whether he is connected.
+func address(c *sdk.Call, m *message, uid, callsign string) (connected bool, err error) {
 	q := sdk.ClientQuery{AsCaller: true}
 	if uid != "" {
 		q.UIDs = []string{uid}
@@ -114,18 +119,19 @@ func address(c *sdk.Call, m *message, uid, callsign string) error {
 	}
 	there, err := c.Clients(q)
 	if err != nil {
-		return err
+		return false, err
 	}
 	switch {
 	case len(there) > 0:
 		uid, callsign = there[0].UID, there[0].Callsign
 	case uid == "":
-		return sdk.NotFoundf("nobody of the callsign %s is connected; give the uid to send to one who is away", clip(callsign, 64))
+		return false, sdk.NotFoundf("nobody of the callsign %s is connected; give the uid to send to one who is away", clip(callsign, 64))
 	case callsign == "":
 		callsign = uid
 	}
 	m.kind, m.room, m.name = kindPair, clip(uid, maxName), clip(callsign, maxName)
-	return nil
+	m.to = []string{m.room}
+	return len(there) > 0, nil
 }
 
 // stale is how long a message is good; ATAK has the same.

@@ -86,6 +86,7 @@ func TestAlertOfEachType(t *testing.T) {
 			if len(list.List) != 1 || list.List[0].Type != c.kind || list.List[0].Name != "ALPHA" || list.List[0].UID != "ANDROID-1-9-1-1" || list.List[0].Lat != 50 {
 				t.Errorf("listed %+v", list)
 			}
+			k.Advance(10 * time.Second)
 			k.EventsFrom(alpha, off)
 			k.Connect(lost)
 			same(t, "after the cancel, to a newcomer", nil, sent(k))
@@ -118,6 +119,7 @@ func TestRepeatsWithNewTimesUntilCancelled(t *testing.T) {
 	if n := len(k.Emitted()); n != 2 {
 		t.Errorf("%d repeats in a minute, want 2", n)
 	}
+	k.Advance(10 * time.Second)
 	k.EventsFrom(alpha, off)
 	k.Advance(5 * time.Minute)
 	same(t, "after the cancel", nil, sent(k))
@@ -188,6 +190,7 @@ func TestRadius(t *testing.T) {
 	for _, c := range []sdk.Client{alpha, bravo, far, lost} {
 		k.Connect(c)
 	}
+	k.Advance(time.Second)
 	k.EventsFrom(alpha, on("b-a-o-tbl", "911 Alert"))
 	k.Advance(30 * time.Second)
 	same(t, "repeat", []string{"b-a-o-tbl ANDROID-1-9-1-1 set=1 to=ANDROID-1,ANDROID-2,ANDROID-4 but=ANDROID-1"}, sent(k))
@@ -299,19 +302,80 @@ func TestHugeAndOddAlerts(t *testing.T) {
 	}
 }
 
-func TestChangedPeriod(t *testing.T) {
+func TestChangedPeriodCountsForActiveAlerts(t *testing.T) {
+	for name, first := range map[string]string{"slow": `{"repeat": "1h"}`, "never": `{"repeat": "0s"}`} {
+		t.Run(name, func(t *testing.T) {
+			k := start(t, first)
+			k.EventsFrom(alpha, on("b-a-o-tbl", "911 Alert"))
+			if err := k.Reconfigure(`{"repeat": "10s"}`); err != nil {
+				t.Fatal(err)
+			}
+			k.Advance(30 * time.Second)
+			if n := len(k.Emitted()); n != 3 {
+				t.Errorf("%d repeats in 30 s, want 3", n)
+			}
+			if err := k.Reconfigure(`{"repeat": "0s"}`); err != nil {
+				t.Fatal(err)
+			}
+			k.Advance(30 * time.Second)
+			if n := len(k.Emitted()); n != 0 {
+				t.Errorf("%d repeats, want none", n)
+			}
+			if err := k.Reconfigure(`{"repeat": "10ms"}`); err == nil {
+				t.Error("a period of 10 ms was taken")
+			}
+		})
+	}
+}
+
+// Clients come back with the server, some before the plugin is there again.
+func TestRepeatsSoonAfterARestart(t *testing.T) {
 	k := start(t, `{"repeat": "1h"}`)
 	k.EventsFrom(alpha, on("b-a-o-tbl", "911 Alert"))
-	if err := k.Reconfigure(`{"repeat": "10s"}`); err != nil {
-		t.Fatal(err)
-	}
-	k.Advance(time.Hour) // the old period ends first
-	k.Emitted()
-	k.Advance(10 * time.Second)
+	k.Restart(time.Minute)
+	k.Advance(5 * time.Second)
 	if n := len(k.Emitted()); n != 1 {
-		t.Errorf("%d repeats in 10 s, want 1", n)
+		t.Errorf("%d repeats within 5 s, want 1", n)
 	}
-	if err := k.Reconfigure(`{"repeat": "10ms"}`); err == nil {
-		t.Error("a period of 10 ms was taken")
+	k.Advance(time.Hour)
+	if n := len(k.Emitted()); n != 1 {
+		t.Errorf("%d repeats in an hour, want 1", n)
 	}
+}
+
+// The core has sent the alert to those who were there; the plugin may hear of a
+// client that came after that before it hears of the alert.
+func TestWhoComesJustAfterAnAlertIsTold(t *testing.T) {
+	k := start(t, `{"repeat": "0s", "radius": 1000}`)
+	k.Connect(lost)
+	k.Advance(time.Second)
+	for _, c := range []sdk.Client{alpha, bravo, far} {
+		k.Connect(c)
+	}
+	k.EventsFrom(alpha, on("b-a-o-tbl", "911 Alert"))
+	same(t, "sent", []string{"b-a-o-tbl ANDROID-1-9-1-1 set=1 to=ANDROID-2"}, sent(k))
+	k.EventsFrom(alpha, on("b-a-o-tbl", "911 Alert"))
+	same(t, "sent again by its sender", nil, sent(k))
+}
+
+// A repetition may leave between the owner's cancel, which the core passes on, and
+// the plugin's handling of it. Then the alert would be back on the maps.
+func TestACancelIsTheLastThatIsHeardOfAnAlert(t *testing.T) {
+	k := start(t, `{"repeat": "30s"}`)
+	k.EventsFrom(alpha, on("b-a-o-tbl", "911 Alert"))
+	k.Advance(30 * time.Second)
+	k.EventsFrom(alpha, off)
+	same(t, "sent", []string{"b-a-o-tbl ANDROID-1-9-1-1 set=1 but=ANDROID-1", "b-a-o-can ANDROID-1-9-1-1 set=1 but=ANDROID-1"}, sent(k))
+
+	k.EventsFrom(alpha, on("b-a-o-tbl", "911 Alert"))
+	k.Advance(45 * time.Second)
+	k.Emitted()
+	k.EventsFrom(alpha, off)
+	same(t, "long after a repetition", nil, sent(k))
+
+	k.EventsFrom(alpha, on("b-a-o-tbl", "911 Alert"))
+	k.Advance(10 * time.Second)
+	k.Connect(bravo)
+	k.EventsFrom(alpha, off)
+	same(t, "just after a newcomer", []string{"b-a-o-tbl ANDROID-1-9-1-1 set=1 to=ANDROID-2", "b-a-o-can ANDROID-1-9-1-1 set=1 but=ANDROID-1"}, sent(k))
 }

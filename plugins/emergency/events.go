@@ -2,6 +2,7 @@ package main
 
 import (
 	"strings"
+	"time"
 
 	"github.com/takhost/takhost/sdk"
 )
@@ -45,6 +46,9 @@ func (p *plugin) event(c *sdk.Call, e sdk.Event) error {
 	}
 	c.Log().Info("emergency", "kind", a.kind, "callsign", a.callsign, "uid", a.uid)
 	c.Count("alerts", 1)
+	if err := p.greet(c, a, e.Recv()); err != nil {
+		return err
+	}
 	return p.wind(c)
 }
 
@@ -88,8 +92,24 @@ func (p *plugin) cancelled(c *sdk.Call, e sdk.Event) error {
 		return nil
 	}
 	c.Log().Info("emergency cancelled", "kind", a.kind, "callsign", a.callsign, "uid", a.uid)
-	return a.remove(c)
+	if err := a.remove(c); err != nil || p.sent.Before(sdk.TimeOf(e.Recv()).Add(-overtaken)) {
+		return err
+	}
+	xml, err := a.end(c)
+	if err != nil {
+		return err
+	}
+	to := sdk.ToSet(a.set)
+	if a.sender != "" {
+		to = sdk.Except(to, a.sender)
+	}
+	return c.EmitAll(sdk.Emission{XML: xml, Audience: to, Fleeting: true})
 }
+
+// overtaken is how long before a cancel came the alert may have been sent again for
+// that to have left after the cancel. Then the cancel is repeated, or the alert
+// would be back on the maps.
+const overtaken = time.Second
 
 func clip(s string, n int) string {
 	if len(s) > n {

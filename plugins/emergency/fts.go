@@ -1,15 +1,8 @@
 package main
 
-import (
-	"time"
-
-	"github.com/takhost/takhost/sdk"
-)
+import "github.com/takhost/takhost/sdk"
 
 // FreeTAKServer's endpoints (spec/rest.md 5), as its web UI and scripts use them.
-
-// cancelStale is how long the notice of a cancelled alert is good.
-const cancelStale = time.Minute
 
 // ftsGet lists what the UI shows: it needs all five values, and cancels by uid.
 func (p *plugin) ftsGet(c *sdk.Call, _ *sdk.Request, w *sdk.Response) error {

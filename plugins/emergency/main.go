@@ -34,8 +34,14 @@ func newPlugin() *sdk.Plugin {
 	}
 }
 
-// plugin is one instance. It keeps nothing but its settings.
+// plugin is one instance. Beside its settings it keeps only what it may forget.
 type plugin struct {
+	settings
+	sent time.Time    // when it last sent an alert again
+	came []sdk.Client // who came lately, see remember
+}
+
+type settings struct {
 	repeat    time.Duration // between two sendings; 0: never
 	expire    time.Duration // of an alert that nobody cancels; 0: never
 	radius    float64       // metres; 0: everybody
@@ -45,7 +51,7 @@ type plugin struct {
 
 func (p *plugin) start(c *sdk.Call, _ *sdk.Start) error {
 	f := c.Config()
-	next := plugin{
+	next := settings{
 		repeat: f.DurationOr("repeat", time.Minute), expire: f.DurationOr("expire", 0),
 		radius: f.FloatOr("radius", 0), perSender: f.IntOr("per_sender", 5), most: f.IntOr("most", 100),
 	}
@@ -55,6 +61,6 @@ func (p *plugin) start(c *sdk.Call, _ *sdk.Start) error {
 	if next.repeat > 0 && next.repeat < time.Second {
 		return sdk.Invalidf("repeat: %s is below 1s", next.repeat)
 	}
-	*p = next
-	return nil
+	p.settings = next
+	return p.rewind(c)
 }

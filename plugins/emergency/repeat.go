@@ -2,6 +2,8 @@ package main
 
 import (
 	"math"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/takhost/takhost/hostapi/cot"
@@ -23,24 +25,38 @@ func (p *plugin) period() time.Duration {
 	return 0
 }
 
+// soon is when what is active is sent again after the plugin has started: clients
+// that came back with the server may have been there before it.
+const soon = time.Second
+
 // wind starts the timer with the first alert.
 func (p *plugin) wind(c *sdk.Call) error {
 	n, err := c.Collection("alerts").By("by-started").Count()
 	if err != nil || n != 1 || p.period() == 0 {
 		return err
 	}
-	return p.set(c)
+	return p.set(c, p.period())
 }
 
-// set starts the timer. Its data says for which period, so that a changed config
-// shows.
-func (p *plugin) set(c *sdk.Call) error {
-	every := p.period()
-	return c.SetTimer(timerName, c.Now().Add(every), every, []byte(every.String()))
+// rewind sets the timer by the period in force, when the plugin starts or its
+// config changes.
+func (p *plugin) rewind(c *sdk.Call) error {
+	n, err := c.Collection("alerts").By("by-started").Count()
+	switch {
+	case err != nil || n == 0:
+		return err
+	case p.period() == 0:
+		return c.CancelTimer(timerName)
+	}
+	return p.set(c, soon)
+}
+
+func (p *plugin) set(c *sdk.Call, first time.Duration) error {
+	return c.SetTimer(timerName, c.Now().Add(first), p.period(), nil)
 }
 
 // tick sends the active alerts again and ends those that are too old.
-func (p *plugin) tick(c *sdk.Call, t *sdk.Timer) error {
+func (p *plugin) tick(c *sdk.Call, _ *sdk.Timer) error {
 	left := 0
 	var clients []sdk.Client
 	if p.radius > 0 {
@@ -79,27 +95,61 @@ func (p *plugin) tick(c *sdk.Call, t *sdk.Timer) error {
 	if err != nil {
 		return err
 	}
-	if left == 0 || p.period() == 0 {
+	if left == 0 {
 		return c.CancelTimer(timerName)
-	}
-	if string(t.Data) != p.period().String() {
-		return p.set(c)
 	}
 	return nil
 }
 
-// client tells somebody who came what is going on.
+// client tells somebody who came what is going on. One that is back before the core
+// has noticed that it was gone has changed, and has missed what was sent meanwhile.
 func (p *plugin) client(c *sdk.Call, change *sdk.ClientChange) error {
-	if change.Kind != sdk.ClientConnected || change.Client == nil {
+	who := change.Client
+	if change.Kind == sdk.ClientDisconnected || who == nil ||
+		change.Kind == sdk.ClientChanged && change.At-who.Connected > missing.Microseconds() {
 		return nil
 	}
-	who := change.Client
+	p.remember(c, who)
 	return active(c, func(a *alert) error {
 		if a.sender == who.UID || !p.concerns(who, a) {
 			return nil
 		}
 		return p.send(c, a, sdk.Within(a.set, sdk.ToUIDs(who.UID)))
 	})
+}
+
+// latecomers bounds how many clients that came are remembered, and missing how long
+// an event may take from the core to the plugin for that to matter.
+const (
+	latecomers = 4096
+	missing    = 10 * time.Second
+)
+
+// remember notes a client that was told of what is active.
+func (p *plugin) remember(c *sdk.Call, who *sdk.Client) {
+	if old := c.Now().Add(-missing).UnixMicro(); len(p.came) > 0 && p.came[0].Connected < old {
+		p.came = slices.DeleteFunc(p.came, func(w sdk.Client) bool { return w.Connected < old })
+	}
+	if len(p.came) < latecomers {
+		p.came = append(p.came, sdk.Client{
+			UID: strings.Clone(who.UID), Connected: who.Connected, Located: who.Located, Lat: who.Lat, Lon: who.Lon,
+		})
+	}
+}
+
+// greet tells of an alert those who came after the core had sent it, at the time
+// routed, and of whom the plugin heard before it heard of the alert.
+func (p *plugin) greet(c *sdk.Call, a *alert, routed int64) error {
+	var late []string
+	for i := range p.came {
+		if who := &p.came[i]; who.Connected >= routed && who.UID != a.sender && p.concerns(who, a) {
+			late = append(late, who.UID)
+		}
+	}
+	if len(late) == 0 {
+		return nil
+	}
+	return p.send(c, a, sdk.Within(a.set, sdk.ToUIDs(late...)))
 }
 
 // concerns says whether a client is near enough to be told. One whose place is not
@@ -127,7 +177,17 @@ func (p *plugin) send(c *sdk.Call, a *alert, to sdk.Audience) error {
 	} else if xml, err = a.event(c, p.hold()); err != nil {
 		return err
 	}
+	p.sent = c.Now()
 	return c.EmitAll(sdk.Emission{XML: xml, Audience: to, Fleeting: true})
+}
+
+// cancelStale is how long the notice of a cancelled alert is good.
+const cancelStale = time.Minute
+
+// end writes that an alert is over.
+func (a *alert) end(c *sdk.Call) (string, error) {
+	return c.NewEvent(a.uid, typeCancel, "h-e", cancelStale).Point(a.lat, a.lon, a.hae, sdk.Unknown, sdk.Unknown).
+		Start("detail").Start("emergency").Attr("cancel", "true").Text(a.callsign).End().String()
 }
 
 // event writes an alert as an event of ours.

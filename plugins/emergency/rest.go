@@ -116,9 +116,11 @@ func (p *plugin) cancel(c *sdk.Call, uid string) (*alert, bool, error) {
 	if by := c.Caller(); !c.HasRole("admin", "operator") && (by.User == "" || by.User != a.user) {
 		return nil, false, sdk.Forbiddenf("only an operator, or who raised it, may cancel this emergency")
 	}
-	b := c.NewEvent(a.uid, typeCancel, "h-e", cancelStale).Point(a.lat, a.lon, a.hae, sdk.Unknown, sdk.Unknown).
-		Start("detail").Start("emergency").Attr("cancel", "true").Text(a.callsign).End()
-	if err := c.Emit(b, sdk.ToSet(a.set)); err != nil {
+	xml, err := a.end(c)
+	if err != nil {
+		return nil, false, err
+	}
+	if err := c.EmitXML(xml, sdk.ToSet(a.set)); err != nil {
 		return nil, false, err
 	}
 	c.Log().Info("emergency cancelled", "kind", a.kind, "callsign", a.callsign, "uid", a.uid, "by", c.Caller().User)

@@ -10,6 +10,7 @@ import (
 	"google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/takhost/takhost/hostapi"
 	"github.com/takhost/takhost/hostapi/wire"
 	"github.com/takhost/takhost/sdk"
 )
@@ -18,7 +19,7 @@ import (
 // plugins by this package.
 
 func TestStartedByHand(t *testing.T) {
-	t.Setenv(cookieKey, "")
+	t.Setenv(hostapi.ProcessCookieKey, "")
 	err := Serve(func() *sdk.Plugin { return &sdk.Plugin{} })
 	if err == nil || !strings.Contains(err.Error(), "the server runs it") {
 		t.Errorf("got %v, want a hint", err)

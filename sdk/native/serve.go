@@ -17,16 +17,6 @@ import (
 	"github.com/takhost/takhost/sdk"
 )
 
-// The contract with the server, beside hostapi/plugin.proto; core/plugin/process has
-// the same.
-const (
-	cookieKey   = "TAKHOST_PLUGIN"
-	cookieValue = "tak/1"
-	serviceName = "tak.plugin.v1.Plugin"
-	sessionName = "Session"
-	maxFrame    = 64 << 20 // bytes of one message
-)
-
 func init() { sdk.Transport(func() error { return serve(sdk.NewInstance()) }) }
 
 // Serve serves a plugin that is not registered: one of several that a program has
@@ -43,21 +33,21 @@ type Handler interface {
 func ServeHandler(h Handler) error { return serve(h) }
 
 func serve(h Handler) error {
-	if os.Getenv(cookieKey) != cookieValue {
+	if os.Getenv(hostapi.ProcessCookieKey) != hostapi.ProcessCookieValue {
 		return errors.New("this program is a takhost plugin: pack it by takhost plugin build, and the server runs it")
 	}
 	s := &service{handler: h, opened: make(chan struct{}), exit: os.Exit}
 	go s.awaitServer()
 	plugin.Serve(&plugin.ServeConfig{
 		HandshakeConfig: plugin.HandshakeConfig{
-			ProtocolVersion: hostapi.ABIMajor, MagicCookieKey: cookieKey, MagicCookieValue: cookieValue,
+			ProtocolVersion: hostapi.ABIMajor, MagicCookieKey: hostapi.ProcessCookieKey, MagicCookieValue: hostapi.ProcessCookieValue,
 		},
 		Plugins: plugin.PluginSet{"plugin": s},
 		Logger:  hclog.New(&hclog.LoggerOptions{Level: hclog.Error, Output: os.Stderr, JSONFormat: true}),
 		GRPCServer: func(o []grpc.ServerOption) *grpc.Server {
 			return grpc.NewServer(append(o,
 				grpc.ForceServerCodecV2(newCodec()),
-				grpc.MaxRecvMsgSize(maxFrame), grpc.MaxSendMsgSize(maxFrame),
+				grpc.MaxRecvMsgSize(hostapi.MaxFrame), grpc.MaxSendMsgSize(hostapi.MaxFrame),
 				grpc.InitialWindowSize(4<<20), grpc.InitialConnWindowSize(8<<20),
 			)...)
 		},
@@ -78,10 +68,10 @@ var _ plugin.GRPCPlugin = (*service)(nil)
 
 func (s *service) GRPCServer(_ *plugin.GRPCBroker, g *grpc.Server) error {
 	g.RegisterService(&grpc.ServiceDesc{
-		ServiceName: serviceName,
+		ServiceName: hostapi.ProcessService,
 		HandlerType: (*any)(nil),
 		Streams: []grpc.StreamDesc{{
-			StreamName: sessionName, ServerStreams: true, ClientStreams: true,
+			StreamName: hostapi.ProcessMethod, ServerStreams: true, ClientStreams: true,
 			Handler: func(_ any, stream grpc.ServerStream) error { return s.session(stream) },
 		}},
 	}, s)

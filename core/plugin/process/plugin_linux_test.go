@@ -64,7 +64,7 @@ func pluginMain(way string) int {
 		select {}
 	case "other service", "garbage", "unasked", "ends", "status", "deaf":
 		plugin.Serve(&plugin.ServeConfig{
-			HandshakeConfig: plugin.HandshakeConfig{ProtocolVersion: 1, MagicCookieKey: CookieKey, MagicCookieValue: CookieValue},
+			HandshakeConfig: plugin.HandshakeConfig{ProtocolVersion: 1, MagicCookieKey: hostapi.ProcessCookieKey, MagicCookieValue: hostapi.ProcessCookieValue},
 			Plugins:         plugin.PluginSet{"plugin": badService{way: way}},
 			GRPCServer: func(o []grpc.ServerOption) *grpc.Server {
 				return grpc.NewServer(append(o, grpc.ForceServerCodecV2(rawCodec{encoding.GetCodecV2("proto")}))...)

@@ -10,25 +10,18 @@ import (
 	"time"
 
 	"github.com/takhost/takhost/core/plugin/guest"
+	"github.com/takhost/takhost/hostapi"
 )
 
-// The contract with a process, beside hostapi/plugin.proto. sdk/native and
-// sdk/python have the same.
-const (
-	// CookieKey and CookieValue stand in the environment of the process, so that a
-	// plugin that is started by hand can say what it is.
-	CookieKey   = "TAKHOST_PLUGIN"
-	CookieValue = "tak/1"
-
-	sessionMethod = "/tak.plugin.v1.Plugin/Session"
-)
+// sessionMethod is the stream of a process.
+const sessionMethod = "/" + hostapi.ProcessService + "/" + hostapi.ProcessMethod
 
 // Limits of a process.
 const (
-	DefaultMemory = 256 << 20 // bytes of resident memory, when Code says nothing
-	maxProcesses  = 64        // it and those that it starts
-	maxFiles      = 256       // open at once
-	maxFrame      = 64 << 20  // bytes of one message; the largest are snapshots and bodies
+	DefaultMemory = hostapi.DefaultProcessMemory // bytes of resident memory, when Code says nothing
+	maxProcesses  = 64                           // it and those that it starts
+	maxFiles      = 256                          // open at once
+	maxFrame      = hostapi.MaxFrame
 	maxPayload    = maxFrame - frameHead
 	startLimit    = 10 * time.Second
 )

@@ -85,8 +85,8 @@ func (m *module) clientConfig(c *child, dir string, t *tls.Config, cert []byte) 
 	return &plugin.ClientConfig{
 		HandshakeConfig: plugin.HandshakeConfig{
 			ProtocolVersion:  hostapi.ABIMajor,
-			MagicCookieKey:   CookieKey,
-			MagicCookieValue: CookieValue,
+			MagicCookieKey:   hostapi.ProcessCookieKey,
+			MagicCookieValue: hostapi.ProcessCookieValue,
 		},
 		Plugins:          plugin.PluginSet{"plugin": service{}},
 		AllowedProtocols: []plugin.Protocol{plugin.ProtocolGRPC},
