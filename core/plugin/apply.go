@@ -19,7 +19,7 @@ func (h *Host) Apply(ctx context.Context, l Layers) error {
 	}
 	defer h.release()
 	defer h.poke()
-	ctx = context.WithoutCancel(ctx)
+	ctx = h.alive
 	next := h.targets(l, h.rows)
 	for _, e := range h.list() {
 		if next[e.name] == nil {

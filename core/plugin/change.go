@@ -134,7 +134,7 @@ func (h *Host) edit(ctx context.Context, name string, how func(old rows) rows, o
 	defer h.release()
 	defer h.poke()
 	// Whoever asked may go away meanwhile: what was begun is brought to an end.
-	ctx = context.WithoutCancel(ctx)
+	ctx = h.alive
 	e, err := h.known(name)
 	if err != nil {
 		return err
@@ -240,7 +240,7 @@ func (h *Host) move(ctx context.Context, e *entry, next *target, o editOptions) 
 		if next.err != nil && !o.undo && (o.must || store.CodeOf(next.err) != store.Forbidden) {
 			return next.err
 		}
-		h.dropGuard(ctx, e)
+		// A guard stays until the filter decides, or is to be another one's.
 		e.setWant(next)
 		err := next.err
 		if err == nil {
@@ -251,15 +251,16 @@ func (h *Host) move(ctx context.Context, e *entry, next *target, o editOptions) 
 			e.setTried()
 			return nil
 		case o.must:
-			h.dropGuard(ctx, e)
 			if e.setWant(was); was.set.enabled {
 				e.failed(err) // as before: it is not tried again at once
 				h.setGuard(e, was)
 			} else {
+				h.dropGuard(ctx, e)
 				e.set(Disabled, "could not be switched on: "+err.Error())
 			}
 			return err
 		case next.err != nil:
+			h.setGuard(e, next)
 			h.settle(e)
 		}
 		return nil // it failed before, and the state says why it does now
@@ -311,10 +312,10 @@ func (h *Host) haltLosers(ctx context.Context) error {
 			return nil
 		}
 		lack := &lackError{there.lacks(loser.running.target.pkg.Manifest)}
+		h.setGuard(loser, loser.want) // before its filters go
 		if err := h.halt(ctx, loser, lack.Error()); err != nil {
 			h.log.Warn("a plugin did not end cleanly", "plugin", loser.name, "err", err)
 		}
 		loser.failed(lack)
-		h.setGuard(loser, loser.want)
 	}
 }

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/takhost/takhost/core/plugin/call"
+	"github.com/takhost/takhost/core/plugin/run"
 	"github.com/takhost/takhost/core/route"
 	"github.com/takhost/takhost/core/store"
 	"github.com/takhost/takhost/hostapi"
@@ -159,6 +160,23 @@ func TestApplyTakesPluginsOut(t *testing.T) {
 	if _, err := b.Show("geo"); err == nil {
 		t.Error("a plugin that nobody speaks of is listed")
 	}
+}
+
+// The event of a dead letter is as it came, also when the archive has lost it.
+func TestEventOfADeadLetter(t *testing.T) {
+	b := newBed(t, nil)
+	b.start(Layers{})
+	e := event(t, 1, "a-f-G")
+	detail, err := json.Marshal(run.EventDetail{Recv: 5, Conn: 7, User: "anna", Client: "C", Groups: 9, Origin: "plugin", Via: "geo", Hops: 2})
+	b.noError(err)
+	got, err := b.letterEvent(t.Context(), store.DeadLetter{Event: e.ID, XML: e.XML, Detail: detail})
+	b.noError(err)
+	if got.ID != e.ID || got.Recv != 5 || got.Conn != 7 || got.User != "anna" || got.Client != "C" || got.Groups != 9 ||
+		got.Origin != hostapi.FromPlugin || got.Via != "geo" || got.Hops != 2 || got.UID != e.UID {
+		t.Errorf("got %s of %s by %s via %s, groups %d", got.ID, got.User, got.Origin, got.Via, got.Groups)
+	}
+	_, err = b.letterEvent(t.Context(), store.DeadLetter{Event: e.ID, XML: e.XML, Detail: []byte("[]")})
+	b.wantError(err, store.Invalid, "cannot be read")
 }
 
 func TestDeadLetters(t *testing.T) {

@@ -1,11 +1,13 @@
 package plugin
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
 	"time"
 
+	"github.com/takhost/takhost/core/plugin/run"
 	"github.com/takhost/takhost/core/store"
 	"github.com/takhost/takhost/hostapi"
 	"github.com/takhost/takhost/hostapi/cot"
@@ -75,6 +77,12 @@ func (h *Host) RetryDeadLetter(ctx context.Context, name string, id int64) error
 	if r == nil {
 		return conflict("the plugin %s is not active: enable it first", name)
 	}
+	if _, busy := h.retrying.LoadOrStore(id, true); busy {
+		return conflict("dead letter %d is being given to the plugin at the moment", id)
+	}
+	defer h.retrying.Delete(id)
+	// Whoever asked may go away: what succeeded must not be there to be tried again.
+	ctx = context.WithoutCancel(ctx)
 	switch d.Op {
 	case hostapi.OpEvents.String():
 		e, err := h.letterEvent(ctx, d)
@@ -99,10 +107,19 @@ func (h *Host) RetryDeadLetter(ctx context.Context, name string, id int64) error
 }
 
 // letterEvent gives the event of a dead letter: the archive's, with all that the core
-// knew of it, or what its XML says when it is not there any more.
+// knew of it, or what the letter says when it is not there any more.
 func (h *Host) letterEvent(ctx context.Context, d store.DeadLetter) (*hostapi.Event, error) {
 	at := d.Event.Time()
 	e := &hostapi.Event{ID: d.Event, XML: d.XML, Recv: at.UnixMicro(), Groups: hostapi.AnonSet}
+	if len(d.Detail) > 0 {
+		var known run.EventDetail
+		if err := json.Unmarshal(d.Detail, &known); err != nil {
+			return nil, invalid("the event of the dead letter cannot be read: %v", err)
+		}
+		e.Recv = cmp.Or(known.Recv, e.Recv)
+		e.Conn, e.User, e.Client, e.Groups, e.Via, e.Hops = known.Conn, known.User, known.Client, known.Groups, known.Via, known.Hops
+		e.Origin = originOf(known.Origin)
+	}
 	if err := cot.Scan(d.XML, &e.Header); err != nil {
 		return nil, invalid("the event of the dead letter cannot be read: %v", err)
 	}
@@ -114,21 +131,30 @@ func (h *Host) letterEvent(ctx context.Context, d store.DeadLetter) (*hostapi.Ev
 	}
 	for i := range page.Events {
 		if page.Events[i].ID == d.Event {
-			return eventOf(&page.Events[i])
+			stored, err := eventOf(&page.Events[i])
+			if err == nil {
+				stored.Via = e.Via // the archive does not have it
+			}
+			return stored, err
 		}
 	}
 	return e, nil
+}
+
+func originOf(name string) hostapi.Origin {
+	for o := hostapi.FromClient; o <= hostapi.FromPeer; o++ {
+		if o.String() == name {
+			return o
+		}
+	}
+	return hostapi.FromClient
 }
 
 // eventOf makes an event of a stored one.
 func eventOf(s *store.Stored) (*hostapi.Event, error) {
 	e := &hostapi.Event{
 		XML: s.XML, ID: s.ID, Recv: int64(s.Recv), Conn: s.Conn, User: s.User, Client: s.Client, Groups: s.Groups, Hops: s.Hops,
-	}
-	for o := hostapi.FromClient; o <= hostapi.FromPeer; o++ {
-		if o.String() == s.Origin {
-			e.Origin = o
-		}
+		Origin: originOf(s.Origin),
 	}
 	if err := cot.Scan(s.XML, &e.Header); err != nil {
 		return nil, fmt.Errorf("read stored event %s: %w", s.ID, err)

@@ -12,9 +12,14 @@ import (
 )
 
 // setGuard keeps events from passing by a fail-closed filter that is to run and
-// cannot: they are dropped, as its manifest says.
+// cannot: they are dropped, as its manifest says. A guard that is there stays until
+// the new one is.
 func (h *Host) setGuard(e *entry, t *target) {
-	if e.guard != nil || t.err != nil || !failsClosed(t.pkg.Manifest) {
+	switch {
+	case t.pkg != nil && !failsClosed(t.pkg.Manifest):
+		h.dropGuard(context.Background(), e)
+		return
+	case t.err != nil, e.guard != nil && e.guard.target == t:
 		return
 	}
 	r, err := h.build(t, nil)
@@ -33,9 +38,11 @@ func (h *Host) setGuard(e *entry, t *target) {
 	o.Report, o.Metrics, o.Log = nil, quiet, slog.New(slog.DiscardHandler)
 	r.actor = run.New(o, r.version)
 	e.mu.Lock()
+	old := e.guard
 	e.guard = r
 	e.mu.Unlock()
 	h.publish()
+	h.endGuard(context.Background(), e, old)
 }
 
 // dropGuard ends that: the filter runs, or is not to run any more.
@@ -44,10 +51,17 @@ func (h *Host) dropGuard(ctx context.Context, e *entry) {
 	r := e.guard
 	e.guard = nil
 	e.mu.Unlock()
+	if r != nil {
+		h.publish()
+		h.endGuard(ctx, e, r)
+	}
+}
+
+// endGuard ends a guard that is not in force any more.
+func (h *Host) endGuard(ctx context.Context, e *entry, r *running) {
 	if r == nil {
 		return
 	}
-	h.publish()
 	if err := r.actor.Close(ctx); err != nil {
 		h.log.Debug("the guard of a filter did not end cleanly", "plugin", e.name, "err", err)
 	}

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/takhost/takhost/core/plugin/call"
 	"github.com/takhost/takhost/core/plugin/guest"
@@ -67,7 +68,8 @@ type Options struct {
 
 	Log     *slog.Logger
 	Metrics prometheus.Registerer
-	Now     func() time.Time // nil: time.Now
+	Tracer  trace.TracerProvider // gets a span for each call of a plugin; nil: nobody does
+	Now     func() time.Time     // nil: time.Now
 }
 
 // defaultCodeBudget bounds the memory that prepared code of all plugins takes.
@@ -96,6 +98,11 @@ type Host struct {
 	starting atomic.Pointer[running] // between its actor and its place in the view
 
 	gates gates // listeners that wait for filters
+
+	retrying sync.Map // ids of dead letters that are being given to their plugins
+
+	alive context.Context // of changes, which go on when whoever asked goes away
+	cut   context.CancelFunc
 
 	wake chan struct{} // holds a value when the keeper may have something to do
 	end  context.CancelFunc
@@ -131,6 +138,7 @@ func New(opt Options) (*Host, error) {
 		turn: make(chan struct{}, 1), entries: map[string]*entry{}, rows: map[string]rows{},
 		wake: make(chan struct{}, 1), done: make(chan struct{}),
 	}
+	h.alive, h.cut = context.WithCancel(context.Background())
 	h.view.Store(&view{byName: map[string]*running{}})
 	h.lib = newLibrary(opt.Shipped, opt.Store, opt.Base, opt.Log)
 	if err := opt.Metrics.Register(stateCollector{h}); err != nil {
@@ -198,6 +206,9 @@ func (h *Host) restore(ctx context.Context) error {
 	return nil
 }
 
+// closeWait is how long a change that is being made may take when the server ends.
+const closeWait = 5 * time.Second
+
 // Close ends all plugins: calls at hand end, or are cut when ctx ends. What they
 // are asked after that is refused.
 func (h *Host) Close(ctx context.Context) error {
@@ -205,7 +216,12 @@ func (h *Host) Close(ctx context.Context) error {
 		h.end()
 		<-h.done
 	}
-	h.turn <- struct{}{} // a change at hand ends first
+	// A change at hand ends first, if it does so soon.
+	late := time.AfterFunc(closeWait, h.cut)
+	defer h.cut()
+	defer late.Stop()
+	defer context.AfterFunc(ctx, h.cut)()
+	h.turn <- struct{}{}
 	defer h.release()
 	h.closing = true
 	var errs []error

@@ -69,7 +69,7 @@ func (h *Host) install(ctx context.Context, digest string, o InstallOptions) (na
 	}
 	defer h.release()
 	defer h.poke()
-	ctx = context.WithoutCancel(ctx)
+	ctx = h.alive
 	had := h.find(m.Name)
 	known := had != nil
 	if known && had.want.pkg != nil && had.want.pkg.SHA256 != digest && !o.Replace {
@@ -158,7 +158,7 @@ func (h *Host) reread(ctx context.Context, name string, o InstallOptions) error 
 	}
 	defer h.release()
 	defer h.poke()
-	ctx = context.WithoutCancel(ctx)
+	ctx = h.alive
 	e, err := h.known(name)
 	if err != nil {
 		return err
@@ -196,7 +196,7 @@ func (h *Host) Remove(ctx context.Context, name string, force bool) error {
 	}
 	defer h.release()
 	defer h.poke()
-	ctx = context.WithoutCancel(ctx)
+	ctx = h.alive
 	e, err := h.known(name)
 	if err != nil {
 		return err

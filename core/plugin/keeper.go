@@ -173,8 +173,11 @@ func (h *Host) holdBudget(ctx context.Context) {
 		if sum <= h.opt.CodeBudget || ctx.Err() != nil {
 			return
 		}
-		if u.actor.Unload(ctx) {
+		// Who does not come to it at once is at work.
+		soon, cancel := context.WithTimeout(ctx, time.Second)
+		if u.actor.Unload(soon) {
 			sum -= u.code
 		}
+		cancel()
 	}
 }

@@ -19,6 +19,9 @@ import (
 
 // Callers of the functions here have the turn.
 
+// haltTime is how long the last calls of a plugin may take before they are cut.
+const haltTime = 30 * time.Second
+
 // startTime bounds the start of a plugin beside its own limits: a large module
 // takes seconds to compile, on a slow machine some more.
 const startTime = 3 * time.Minute
@@ -113,23 +116,37 @@ func (h *Host) start(ctx context.Context, e *entry, t *target) (err error) {
 	r.actor.TimersChanged(timers)
 	h.starting.Store(r) // timers that its init sets come after those of before
 	defer h.starting.Store(nil)
-	if err := r.actor.Activate(ctx, nil); err != nil {
-		err = errors.Join(err, r.actor.Close(ctx))
-		e.release()
-		return err
-	}
+	// Requests and events wait for the code; a fail-closed filter drops meanwhile.
 	commit()
 	e.setRunning(r)
 	h.publish()
+	if err := r.actor.Activate(ctx, nil); err != nil {
+		err = errors.Join(err, h.withdraw(ctx, e, r))
+		e.release()
+		return err
+	}
 	e.release()
 	h.dropGuard(ctx, e)
 	return nil
 }
 
+// withdraw takes back a plugin that did not come to life.
+func (h *Host) withdraw(ctx context.Context, e *entry, r *running) error {
+	commit, err := h.generation(e.name, nil)
+	if err == nil {
+		commit()
+	}
+	h.setGuard(e, r.target) // before its filters go
+	h.publishWithout(e.name)
+	err = errors.Join(err, r.actor.Close(ctx))
+	e.setRunning(nil)
+	return err
+}
+
 func (h *Host) actorOptions(e *entry) run.Options {
 	return run.Options{
 		Name: e.name, Archive: h.opt.Archive, Store: h.db, Report: e.report, Waits: h.waits, Metrics: h.metrics,
-		Log: h.log.With("plugin", e.name), Now: h.opt.Now, Tuning: h.opt.Tuning,
+		Tracer: h.opt.Tracer, Log: h.log.With("plugin", e.name), Now: h.opt.Now, Tuning: h.opt.Tuning,
 	}
 }
 
@@ -147,6 +164,9 @@ func (h *Host) halt(ctx context.Context, e *entry, reason string) error {
 	r := e.running
 	h.publishWithout(e.name)
 	e.set(Draining, reason)
+	// A plugin that waits for a database that is away would not end by itself.
+	ctx, cancel := context.WithTimeout(ctx, haltTime)
+	defer cancel()
 	err = r.actor.Close(ctx)
 	e.setRunning(nil)
 	r.calls.Close()
@@ -194,6 +214,9 @@ func (h *Host) replace(ctx context.Context, e *entry, t *target) error {
 // the actor's goroutine, inside the barrier, or with the turn.
 func (h *Host) takeOver(e *entry, r *running) {
 	e.setRunning(r)
+	e.mu.Lock()
+	e.back = nil // what came back has been replaced in its turn
+	e.mu.Unlock()
 	h.publish()
 }
 
@@ -211,11 +234,9 @@ func (h *Host) swap(ctx context.Context, e *entry, before, r *running) error {
 	return r.actor.Swap(ctx, run.Plan{
 		Next:   r.version,
 		Sample: h.sample(ctx, r.target.pkg.Manifest),
-		Commit: func(ctx context.Context) error {
-			// The old version is parked: nothing new comes up any more.
-			if err := index.finish(ctx); err != nil {
-				return err
-			}
+		// The old version is parked: nothing new comes up any more.
+		Prepare: index.finish,
+		Commit: func(context.Context) error {
 			commit()
 			h.takeOver(e, r)
 			return nil

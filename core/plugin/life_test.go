@@ -2,6 +2,7 @@ package plugin
 
 import (
 	"bytes"
+	"context"
 	"os"
 	"path/filepath"
 	"slices"
@@ -290,6 +291,52 @@ func TestEventsReachPlugins(t *testing.T) {
 	})
 }
 
+// While the code of a plugin is prepared its routes are there, and requests and
+// events wait for it.
+func TestWorkWaitsForTheCode(t *testing.T) {
+	for _, fails := range []bool{false, true} {
+		init := map[bool]string{true: "fail"}[fails]
+		doc := simple("alpha", "1.0.0", asking(m{"events.read": []any{"a-f-*"}}), m{
+			"subscriptions": []any{m{"types": []any{"a-f-*"}}}, "script": script{Init: init},
+		})
+		b := newBed(t, shippedFS(t, doc))
+		b.tuning.WaitHTTP = 30 * time.Second
+		loading, proceed := make(chan string), make(chan struct{})
+		b.rt.loading, b.rt.proceed = loading, proceed
+		b.start(Layers{})
+		<-loading
+		b.Routed([]*hostapi.Event{event(t, 1, "a-f-G")})
+		answer := make(chan string)
+		go func() { answer <- b.get("alpha") }()
+		b.until("the request waits", func() bool {
+			i, err := b.Show("alpha")
+			return err == nil && i.Counts.Queued == 1 && i.Counts.Requests == 1
+		})
+		b.rt.mu.Lock()
+		b.rt.loading = nil
+		b.rt.mu.Unlock()
+		proceed <- struct{}{}
+		got := <-answer
+		if fails {
+			if !strings.HasPrefix(got, "error: retry") {
+				t.Errorf("of a plugin that does not start: got %q", got)
+			}
+			b.reaches("alpha", Failed)
+			if i, err := b.Show("alpha"); err != nil || i.Counts.Queued != 0 {
+				t.Errorf("got %+v, %v", i, err)
+			}
+			continue
+		}
+		if got != "alpha 1.0.0 list" {
+			t.Errorf("got %q", got)
+		}
+		b.until("the event has come", func() bool {
+			i, err := b.Show("alpha")
+			return err == nil && i.Counts.Events == 1
+		})
+	}
+}
+
 // Code that was not used for the longest time goes when all together is too much.
 func TestCodeBudget(t *testing.T) {
 	b := newBed(t, shippedFS(t, simple("alpha", "1.0.0", m{"script": script{Code: 60 << 20}}), simple("beta", "1.0.0", m{"script": script{Code: 60 << 20}})))
@@ -347,6 +394,31 @@ func TestFailClosedFilter(t *testing.T) {
 		b.noError(b.Disable(t.Context(), "guard", false))
 		if n := len(b.Filter(who, []*hostapi.Event{event(t, 1, "a-f-G")})); n != 1 {
 			t.Errorf("%d events passed, want 1", n)
+		}
+	})
+	t.Run("drops while it is tried again", func(t *testing.T) {
+		b := newBed(t, shippedFS(t, filterOf(script{Init: "fail"}), maker))
+		b.start(Layers{})
+		b.reaches("guard", Failed)
+		loading, proceed := make(chan string), make(chan struct{})
+		b.rt.mu.Lock()
+		b.rt.loading, b.rt.proceed = loading, proceed
+		b.rt.mu.Unlock()
+		enabled := make(chan error)
+		go func() { enabled <- b.Enable(context.Background(), "guard") }()
+		<-loading
+		if n := len(b.Filter(who, []*hostapi.Event{event(t, 1, "a-f-G")})); n != 0 {
+			t.Error("an event passed while the filter was started")
+		}
+		b.rt.mu.Lock()
+		b.rt.loading = nil
+		b.rt.mu.Unlock()
+		proceed <- struct{}{}
+		if err := <-enabled; err == nil {
+			t.Error("it was enabled")
+		}
+		if n := len(b.Filter(who, []*hostapi.Event{event(t, 1, "a-f-G")})); n != 0 {
+			t.Error("an event passed after the filter failed again")
 		}
 	})
 	t.Run("ready when it is not to run any more", func(t *testing.T) {

@@ -227,15 +227,17 @@ func TestLimitsInForce(t *testing.T) {
 		shipped bool
 		want    manifest.Limits
 		missing string
+		runtime string
 	}{
-		{"beyond the usual", nil, false, ask, "limits.memory: 256MiB is asked for, which is more than usual: set it to say how much"},
-		{"shipped", nil, true, ask, ""},
-		{"set", map[string]any{"memory": "300MiB"}, false, manifest.Limits{Memory: 300 << 20, Emits: 100}, ""},
-		{"set to less", map[string]any{"memory": "10MiB", "emits": 5}, false, manifest.Limits{Memory: 10 << 20, Emits: 5}, ""},
+		{"beyond the usual", nil, false, ask, "limits.memory: 256MiB is asked for, which is more than usual: set it to say how much", "wasm"},
+		{"usual for a process", nil, false, ask, "", "process"},
+		{"shipped", nil, true, ask, "", "wasm"},
+		{"set", map[string]any{"memory": "300MiB"}, false, manifest.Limits{Memory: 300 << 20, Emits: 100}, "", "process"},
+		{"set to less", map[string]any{"memory": "10MiB", "emits": 5}, false, manifest.Limits{Memory: 10 << 20, Emits: 5}, "", "wasm"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			got, missing, err := limitsInForce(ask, tt.set, tt.shipped)
+			got, missing, err := limitsInForce(&manifest.Manifest{Runtime: tt.runtime, Limits: ask}, tt.set, tt.shipped)
 			if err != nil || got != tt.want || strings.Join(missing, "\n") != tt.missing {
 				t.Errorf("got %+v, %q, %v", got, missing, err)
 			}

@@ -68,7 +68,7 @@ func (t *target) settle(m *manifest.Manifest, shipped bool) error {
 	t.missing = hostapi.Missing(m.Grants(), t.set.grant)
 	var limits []string
 	var err error
-	t.limits, limits, err = limitsInForce(m.Limits, t.set.limits, shipped)
+	t.limits, limits, err = limitsInForce(m, t.set.limits, shipped)
 	t.missing = append(t.missing, limits...)
 	prefix := "plugins." + t.name + "."
 	note(t.set.located(prefix, err))
@@ -135,12 +135,16 @@ var ceiling = manifest.Limits{
 // limitsInForce gives the operator's limits, and else the manifest's. What a
 // manifest asks beyond the ceiling must be granted by setting it, unless the
 // plugin comes with the server.
-func limitsInForce(ask manifest.Limits, set map[string]any, shipped bool) (in manifest.Limits, missing []string, err error) {
+func limitsInForce(m *manifest.Manifest, set map[string]any, shipped bool) (in manifest.Limits, missing []string, err error) {
 	own, err := readLimits("limits", set)
 	if err != nil {
 		return in, nil, err
 	}
-	a, o, most := reflect.ValueOf(ask), reflect.ValueOf(own), reflect.ValueOf(ceiling)
+	usual := ceiling
+	if m.Runtime == "process" {
+		usual.Memory = hostapi.DefaultProcessMemory
+	}
+	a, o, most := reflect.ValueOf(m.Limits), reflect.ValueOf(own), reflect.ValueOf(usual)
 	to := reflect.ValueOf(&in).Elem()
 	for i := range to.NumField() {
 		key := to.Type().Field(i).Tag.Get("json")

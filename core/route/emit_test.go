@@ -71,7 +71,12 @@ func TestFilterActsBeforeAnythingElse(t *testing.T) {
 	x, y := b.client("X", "XRAY", Who{}), b.client("Y", "YANKEE", Who{})
 	quiet(x, y)
 	b.tap.take()
-	b.filter = func(e *hostapi.Event) bool { return e.Type != "u-d-f" }
+	b.filter = func(e *hostapi.Event) bool {
+		if e.Client != "X" || e.Conn == 0 || e.Groups != hostapi.AnonSet {
+			t.Errorf("the filter does not know who sent %+v", e)
+		}
+		return e.Type != "u-d-f"
+	}
 	x.send("u-d-f", "shape", "")
 	x.send("b-m-p-s-m", "marker", "")
 	b.got(y, "b-m-p-s-m marker")

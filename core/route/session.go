@@ -76,6 +76,20 @@ func (s *Session) Leave() {
 	}
 }
 
+// sign writes on the events who sent them, as far as that is known before they
+// are routed: a filter goes by it.
+func (s *Session) sign(evs []*hostapi.Event) {
+	s.r.mu.RLock()
+	in, uid := s.who.In, ""
+	if s.client != nil {
+		uid = s.client.uid
+	}
+	s.r.mu.RUnlock()
+	for _, e := range evs {
+		e.Conn, e.User, e.Client, e.Groups = s.who.Conn, s.who.User, uid, in
+	}
+}
+
 // Publish routes events that the session sent, in their order. The events are
 // the router's from now on; the slice may be used again when it returns. It tells how many of the receivers
 // lag and how many there were, so that a sender faster than everybody can be
@@ -85,6 +99,7 @@ func (s *Session) Publish(evs []*hostapi.Event) (lagging, receivers int) {
 	s.published.Add(uint64(len(evs)))
 	r.met.published.Add(uint64(len(evs)))
 	if f := r.opt.Filter; f != nil {
+		s.sign(evs)
 		evs = f.Filter(&s.who, evs)
 	}
 

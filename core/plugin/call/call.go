@@ -174,8 +174,7 @@ func (e *Env) send(list []emission) {
 
 func sameAudience(a, b *route.Audience) bool {
 	return a.Groups == b.Groups && slices.Equal(a.UIDs, b.UIDs) && slices.Equal(a.Callsigns, b.Callsigns) &&
-		slices.Equal(a.Topics, b.Topics) &&
-		slices.Equal(a.Except, b.Except) && slices.Equal(a.Except, b.Except)
+		slices.Equal(a.Topics, b.Topics) && slices.Equal(a.Except, b.Except)
 }
 
 // mark is a state of a call to which undo goes back.

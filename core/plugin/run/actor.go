@@ -8,6 +8,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
+
 	"github.com/takhost/takhost/core/store"
 	"github.com/takhost/takhost/hostapi"
 	"github.com/takhost/takhost/hostapi/wire"
@@ -33,14 +35,15 @@ const (
 
 // Actor runs one plugin.
 type Actor struct {
-	opt  Options
-	log  *slog.Logger
-	lane *lane // of the main instance
-	met  *meter
+	opt    Options
+	log    *slog.Logger
+	lane   *lane // of the main instance
+	met    *meter
+	tracer trace.Tracer
 
 	cur     atomic.Pointer[Version] // in force
 	phase   atomic.Int32
-	retryAt atomic.Int64 // of phaseBroken: when it is tried again, ns since 1970
+	retryAt atomic.Int64 // of phaseBroken: about when it is tried again, ns since 1970
 	q       *queue
 	sched   *schedule
 	people  people
@@ -75,7 +78,7 @@ func New(opt Options, v *Version) *Actor {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	a := &Actor{
-		opt: opt, log: opt.Log, lane: &lane{},
+		opt: opt, log: opt.Log, lane: &lane{}, tracer: tracerOf(opt.Tracer),
 		q: newQueue(v.Limits.QueueEvents, v.Limits.QueueBytes), sched: newSchedule(),
 		reqs: make(chan *job, waiting), acts: make(chan *job, waiting),
 		orders: make(chan *order), wake: make(chan struct{}, 1),

@@ -51,7 +51,7 @@ func (b *bed) version(s script, change ...func(*manifest.Manifest)) (*Version, *
 	calls := &fakeCalls{db: b.db}
 	b.calls = append(b.calls, calls)
 	v := &Version{
-		Manifest: m, Calls: calls, Limits: LimitsOf(m.Limits),
+		Manifest: m, Calls: calls, Limits: LimitsOf(m.Limits, m.Runtime),
 		Grants: hostapi.Grants{hostapi.CapEventsRead: {Types: []string{"*"}, Missions: true}, hostapi.CapEventsFilter: {Types: []string{"*"}}},
 		Code: NewCode(func(context.Context) (guest.Module, error) {
 			mod.mu.Lock()

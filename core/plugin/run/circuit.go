@@ -21,6 +21,8 @@ type circuit struct {
 	open    bool
 	backOff time.Duration // of the time before; 0: none
 	since   time.Time     // when it was closed again
+	falls   int           // crashes of the version in force since then
+	fell    string        // reason of the latest of these
 }
 
 // crash counts one.
@@ -33,6 +35,21 @@ func (c *circuit) crash(now time.Time, reason string) {
 	c.crashes = append(c.crashes, now)
 	c.reason, c.last = reason, now
 	c.open = c.open || len(c.crashes) >= c.tune.Crashes
+}
+
+// fall counts a crash against the version in force.
+func (c *circuit) fall(reason string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.falls++
+	c.fell = reason
+}
+
+// fallen gives how often the version in force crashed, and why it did last.
+func (c *circuit) fallen() (n int, reason string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.falls, c.fell
 }
 
 // tripped says whether there were too many, and the last one's reason.
@@ -66,7 +83,7 @@ func (c *circuit) wait(now time.Time) time.Duration {
 func (c *circuit) reset(now time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.crashes, c.open, c.since = nil, false, now
+	c.crashes, c.open, c.since, c.falls = nil, false, now, 0
 }
 
 func (c *circuit) lastCrash() time.Time {
@@ -75,11 +92,14 @@ func (c *circuit) lastCrash() time.Time {
 	return c.last
 }
 
-// crashed counts a dead instance, which its user has thrown away.
-func (a *Actor) crashed(err error) {
+// crashed counts a dead instance of v, which its user has thrown away.
+func (a *Actor) crashed(v *Version, err error) {
 	now := time.Now()
 	a.met.crash(err)
 	a.circuit.crash(now, err.Error())
+	if v == a.cur.Load() {
+		a.circuit.fall(err.Error())
+	}
 	a.log.Warn("plugin instance died", "reason", string(guest.ReasonOf(err)), "error", err, "output", outputOf(err))
 	a.signal()
 }
@@ -90,9 +110,9 @@ func (a *Actor) lose(ctx context.Context, err error) {
 		a.loop.main = nil
 		i.close(ctx)
 	}
-	a.crashed(err)
+	a.crashed(a.cur.Load(), err)
 	a.loop.spare.want(a.opt.Tuning.SpareFor)
-	a.relapse(ctx, err)
+	a.relapse(ctx)
 }
 
 // ensure gives the main instance, made if there is none. It is not ok when none
@@ -120,7 +140,7 @@ func (a *Actor) ensure(ctx context.Context) (*instance, bool) {
 		a.holdOff(err)
 		return nil, false
 	default:
-		a.crashed(err)
+		a.crashed(v, err)
 		return nil, false
 	}
 	a.loop.main, a.loop.pause = i, 0
@@ -149,7 +169,7 @@ func (a *Actor) holdOff(err error) {
 func (a *Actor) breakOff(ctx context.Context, reason string) {
 	now := time.Now()
 	wait := a.circuit.wait(now)
-	a.retryAt.Store(now.Add(wait).UnixNano())
+	a.retry(now.Add(wait))
 	a.set(phaseBroken)
 	if i := a.loop.main; i != nil {
 		a.loop.main = nil
@@ -161,13 +181,20 @@ func (a *Actor) breakOff(ctx context.Context, reason string) {
 	a.log.Error("plugin crashed too often and is left alone for a while", "error", reason, "retry_in", wait)
 }
 
+// retry sets when a broken plugin is tried again: by the monotonic clock, as the
+// other one may be set.
+func (a *Actor) retry(at time.Time) {
+	a.loop.retry = at
+	a.retryAt.Store(at.UnixNano())
+}
+
 // reopen tries the plugin again.
 func (a *Actor) reopen(ctx context.Context) {
 	a.circuit.reset(time.Now())
 	a.loop.pauseTo = time.Time{}
 	if _, ok := a.ensure(ctx); !ok {
 		if ctx.Err() != nil {
-			a.retryAt.Store(time.Now().Add(time.Second).UnixNano())
+			a.retry(time.Now().Add(time.Second))
 			return
 		}
 		reason, _ := a.circuit.tripped()

@@ -75,6 +75,10 @@ func (a *Actor) doEvents(ctx context.Context) {
 			a.log.Debug("plugin failed on a batch: its events are given one by one", "events", len(l.batch), "error", err)
 		}
 		for _, e := range l.batch {
+			if isUnknown(err) {
+				a.bury(ctx, deadEvent(v, e.e, err))
+				continue
+			}
 			l.careful = append(l.careful, careful{e, l.number})
 		}
 	}

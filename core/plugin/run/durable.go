@@ -201,6 +201,12 @@ func (a *Actor) giveDurable(ctx context.Context, v *Version, list []entry, next 
 		a.holdOff(err)
 		return
 	}
+	if isUnknown(err) {
+		// The stored cursor tells whether it was committed.
+		d.known = false
+		a.holdOff(err)
+		return
+	}
 	if isCrash(err) {
 		a.lose(ctx, err)
 	}
@@ -216,8 +222,9 @@ func (a *Actor) giveDurable(ctx context.Context, v *Version, list []entry, next 
 		a.passOver(next, page)
 		dead := a.dead(deadEvent(v, list[0].e, err))
 		if err := a.commitCursor(ctx, v, &dead); err != nil {
-			// The event is given once more when the database is back.
-			d.cursor, d.steps = before, d.steps+page
+			// The event is given once more when the database is back, unless the
+			// cursor has been stored.
+			d.cursor, d.steps, d.known = before, d.steps+page, !isUnknown(err)
 			a.holdOff(err)
 		}
 	}

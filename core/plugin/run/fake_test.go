@@ -187,6 +187,7 @@ type fakeDB struct {
 	commits int
 	notice  func([]store.Timer)
 	before  func() error // of each commit: an error to fail with
+	after   func() error // the same once it has been made
 	buried  chan store.DeadLetter
 }
 
@@ -380,6 +381,9 @@ func (c *fakeCall) Commit(context.Context) error {
 	db.mu.Unlock()
 	if notice != nil && len(last) > 0 {
 		notice(slices.Collect(maps.Values(last)))
+	}
+	if db.after != nil {
+		return db.after()
 	}
 	return nil
 }

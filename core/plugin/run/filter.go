@@ -138,7 +138,25 @@ func (a *Actor) Filter(listener string, e *hostapi.Event) (_ *hostapi.Event, rea
 	if len(v.gates) == 0 {
 		return e, ""
 	}
-	f := a.filters.Load()
+	return a.filterFrom(a.filters.Load(), v, listener, e)
+}
+
+// filterFrom is Filter for who has found f in force.
+func (a *Actor) filterFrom(f *filters, v *Version, listener string, e *hostapi.Event) (_ *hostapi.Event, reason string) {
+	for {
+		out, reason, err := a.filterBy(f, v, listener, e)
+		// Filters that ended because another version's took over decide nothing.
+		if next := a.filters.Load(); next != f && errors.Is(err, errNoFilter) {
+			f = next
+			continue
+		}
+		return out, reason
+	}
+}
+
+// filterBy is Filter by the instances f, or by none of them: then v says which
+// events are dropped. The error is why the fail mode decided.
+func (a *Actor) filterBy(f *filters, v *Version, listener string, e *hostapi.Event) (_ *hostapi.Event, reason string, err error) {
 	if f != nil {
 		v = f.v
 	}
@@ -153,17 +171,17 @@ func (a *Actor) Filter(listener string, e *hostapi.Event) (_ *hostapi.Event, rea
 		}
 	}
 	if bits == 0 {
-		return e, ""
+		return e, "", nil
 	}
 	out, reason, err := f.decide(e, bits)
 	if err == nil {
-		return out, reason
+		return out, reason, nil
 	}
 	a.met.filterMissed.Add(1)
 	if closed {
-		return nil, "the filter " + a.opt.Name + " cannot run: " + err.Error()
+		return nil, "the filter " + a.opt.Name + " cannot run: " + err.Error(), err
 	}
-	return e, ""
+	return e, "", err
 }
 
 var (
@@ -317,6 +335,10 @@ func (f *filters) miss(err error) {
 // dead replaces an instance that died.
 func (f *filters) dead(ctx context.Context, i *instance, err error) {
 	f.a.met.crash(err)
+	if f.v == f.a.cur.Load() {
+		f.a.circuit.fall(err.Error())
+		f.a.signal()
+	}
 	f.a.log.Warn("plugin filter died", "error", err, "output", outputOf(err))
 	f.miss(err)
 	f.retire(ctx, i)

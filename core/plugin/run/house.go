@@ -143,7 +143,7 @@ func (a *Actor) recycle(ctx context.Context) {
 		return
 	}
 	l.main = next
-	old.stop(ctx)
+	old.dismiss(ctx)
 }
 
 // spare is an instance that has answered nothing yet, kept ready for a while

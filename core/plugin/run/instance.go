@@ -87,6 +87,7 @@ func (i *instance) init(ctx context.Context, role wire.Role, from string, trial 
 func (i *instance) call(ctx context.Context, c Call, op hostapi.GuestOp, in []byte, limit time.Duration) (out []byte, s hostapi.Status, err error) {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
+	ctx, span := i.traceCall(ctx, op, in)
 	i.port.call.Store(&c)
 	began := time.Now()
 	defer func() {
@@ -94,6 +95,7 @@ func (i *instance) call(ctx context.Context, c Call, op hostapi.GuestOp, in []by
 		if r := recover(); r != nil {
 			err = &guest.Crash{Op: op, Reason: guest.Trapped, Err: fmt.Errorf("panic in the runtime: %v", r), Output: string(debug.Stack())}
 		}
+		endSpan(span, s, err)
 		i.dead = i.dead || err != nil
 		i.a.called(op, time.Since(began), err)
 	}()
@@ -126,9 +128,15 @@ func (i *instance) worn(now time.Time) bool {
 }
 
 // stop tells the guest that it is not called again, and closes it.
-func (i *instance) stop(ctx context.Context) {
+func (i *instance) stop(ctx context.Context) { i.finish(ctx, false) }
+
+// dismiss is stop for an instance in whose place another one has been at work:
+// what it would store now is out of date, and is thrown away.
+func (i *instance) dismiss(ctx context.Context) { i.finish(ctx, true) }
+
+func (i *instance) finish(ctx context.Context, late bool) {
 	if i.isReady && !i.dead {
-		c := i.v.Calls.Begin(call.Options{Op: hostapi.OpStop})
+		c := i.v.Calls.Begin(call.Options{Op: hostapi.OpStop, Trial: late})
 		_, s, err := i.call(ctx, c, hostapi.OpStop, nil, i.v.Limits.Health)
 		if err == nil && s == hostapi.OK {
 			err = c.Commit(ctx)

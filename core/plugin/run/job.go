@@ -113,18 +113,23 @@ func (a *Actor) submit(ctx context.Context, queue chan *job, wait time.Duration,
 
 // doJob runs a job on the main instance.
 func (a *Actor) doJob(ctx context.Context, j *job) {
+	if j.took.Load() {
+		return
+	}
+	var i *instance
+	ok := a.is(phaseActive) || a.is(phaseIdle)
+	if ok {
+		// Whoever waits may give up while the plugin is made ready.
+		i, ok = a.ensure(ctx)
+	}
 	if !j.claim() {
 		return
 	}
-	if !a.is(phaseActive) && !a.is(phaseIdle) {
-		j.finish(a.notNow())
-		return
-	}
-	i, ok := a.ensure(ctx)
 	if !ok {
 		j.finish(a.notNow())
 		return
 	}
+	ctx = spanOf(ctx, j.ctx)
 	if j.cut {
 		var stop context.CancelFunc
 		ctx, stop = context.WithCancel(ctx)

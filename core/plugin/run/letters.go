@@ -73,9 +73,16 @@ func (a *Actor) dead(d store.DeadLetter) store.DeadLetter {
 	return d
 }
 
+// buried counts a dead letter. A plugin that refuses every event fills the log
+// with one line a second, which tells how many there were since the last one.
 func (a *Actor) buried(d *store.DeadLetter) {
 	a.met.dead.Add(1)
-	a.log.Warn("plugin failed for good: kept as a dead letter", "op", d.Op, "event", d.Event.String(), "subject", d.Subject, "error", d.Error)
+	l := &a.loop
+	l.buried++
+	if now := time.Now(); now.Sub(l.buriedLog) >= time.Second {
+		a.log.Warn("plugin failed for good: kept as a dead letter", "op", d.Op, "event", d.Event.String(), "subject", d.Subject, "error", d.Error, "letters", l.buried)
+		l.buried, l.buriedLog = 0, now
+	}
 }
 
 // bury puts away what the plugin failed on for good. While the database is away
@@ -100,6 +107,7 @@ func (a *Actor) bury(ctx context.Context, d store.DeadLetter) bool {
 		case <-t.C:
 		case <-ctx.Done():
 			t.Stop()
+			a.log.Error("plugin failed for good, and it ended before the dead letter could be stored", "op", d.Op, "event", d.Event.String(), "subject", d.Subject, "error", d.Error)
 			return false
 		}
 		wait = min(2*wait, 5*time.Second)

@@ -26,13 +26,18 @@ type Limits struct {
 }
 
 // LimitsOf gives the limits that hold for a manifest's, or a config's, in which
-// zero is the default.
-func LimitsOf(m manifest.Limits) Limits {
+// zero is the default. kind is the manifest's runtime: a process has more memory
+// than a module.
+func LimitsOf(m manifest.Limits, kind string) Limits {
+	memory := int64(hostapi.DefaultMemory)
+	if kind == "process" {
+		memory = hostapi.DefaultProcessMemory
+	}
 	return Limits{
 		QueueEvents: int(or(m.QueueEvents, hostapi.DefaultQueueEvents)),
 		QueueBytes:  or(int64(m.QueueBytes), hostapi.DefaultQueueBytes),
 		BatchEvents: int(or(m.BatchEvents, hostapi.DefaultBatchEvents)),
-		Memory:      or(int64(m.Memory), hostapi.DefaultMemory),
+		Memory:      or(int64(m.Memory), memory),
 		Snapshot:    or(int64(m.Snapshot), hostapi.DefaultSnapshotBytes),
 		Instances:   int(or(m.Instances, int64(runtime.GOMAXPROCS(0)))),
 		Events:      or(time.Duration(m.EventsTime), hostapi.DefaultEventsDeadline),

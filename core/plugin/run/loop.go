@@ -28,12 +28,17 @@ type loop struct {
 	healthAt  time.Time
 	pauseTo   time.Time // the database is away: nothing is done that commits
 	pause     time.Duration
+	retry     time.Time // of phaseBroken
+	clock     clock
 	recycleAt time.Time
 	probation *probation
 
 	busyAt   time.Time // begin of the span over which the share of a core is measured
 	busyFrom int64
 	busyLog  time.Time
+
+	buried    int // dead letters since buriedLog, when one was last logged
+	buriedLog time.Time
 }
 
 // kind is a kind of work. Kinds take turns.
@@ -83,12 +88,13 @@ func (a *Actor) step(ctx context.Context) bool {
 	case phaseOff, phaseEnded:
 		return false
 	case phaseBroken:
-		if now.UnixNano() < a.retryAt.Load() {
+		if now.Before(a.loop.retry) {
 			return a.refuseAction()
 		}
 		a.reopen(ctx)
 		return true
 	}
+	a.relapse(ctx)
 	if reason, open := a.circuit.tripped(); open {
 		a.breakOff(ctx, reason)
 		return true
@@ -190,14 +196,14 @@ func (a *Actor) next(now time.Time) time.Duration {
 	case phaseOff, phaseEnded:
 		return d
 	case phaseBroken:
-		return min(d, time.Duration(a.retryAt.Load()-now.UnixNano()))
+		return min(d, a.loop.retry.Sub(now))
 	}
 	l := &a.loop
 	if now.Before(l.pauseTo) {
 		until(l.pauseTo)
 	} else {
 		if due, ok := a.sched.next(); ok {
-			d = min(d, due.Sub(a.opt.Now()))
+			d = min(d, due.Sub(a.opt.Now()), clockLook)
 		}
 		if _, at := a.eventsReady(now); !at.IsZero() {
 			until(at)
@@ -221,6 +227,9 @@ func (a *Actor) next(now time.Time) time.Duration {
 func (a *Actor) keepHouse(ctx context.Context, now time.Time) bool {
 	l := &a.loop
 	a.measure(now)
+	if before, wall, back := l.clock.look(now, a.opt.Now()); back {
+		a.sched.rewind(before, wall)
+	}
 	a.pool.sweep(ctx, now)
 	l.spare.keep(a, ctx, now)
 	if p := l.probation; p != nil && !now.Before(p.until) {

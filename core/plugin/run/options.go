@@ -5,6 +5,8 @@ import (
 	"log/slog"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
+
 	"github.com/takhost/takhost/core/store"
 )
 
@@ -14,10 +16,11 @@ type Options struct {
 	Store   Store   // *store.Plugins
 	Archive Archive // *store.Archive; nil: durable subscriptions get nothing
 
-	Report  func(Change) // each step of the plugin's life, in order; may be nil
-	Waits   *Waits       // one for all actors of a server
-	Metrics *Metrics     // one for all actors of a server
-	Log     *slog.Logger // narrowed to the plugin
+	Report  func(Change)         // each step of the plugin's life, in order; may be nil
+	Waits   *Waits               // one for all actors of a server
+	Metrics *Metrics             // one for all actors of a server
+	Tracer  trace.TracerProvider // gets a span for each call of the guest; may be nil
+	Log     *slog.Logger         // narrowed to the plugin
 	Now     func() time.Time
 	Tuning  Tuning
 }

@@ -26,6 +26,7 @@ type pendingChange struct {
 type people struct {
 	mu   sync.Mutex
 	list []wire.ClientChange
+	most int // length at which they are coalesced; 0: maxChanges
 }
 
 // put appends those changes that v may see and gives how many were lost.
@@ -37,14 +38,15 @@ func (p *people) put(changes []wire.ClientChange, v *Version) (lost int) {
 			p.list = append(p.list, c)
 		}
 	}
-	if len(p.list) <= maxChanges {
+	if len(p.list) <= max(p.most, maxChanges) {
 		return 0
 	}
 	p.coalesce()
-	if lost = len(p.list) - maxChanges; lost <= 0 {
-		return 0
+	if lost = max(0, len(p.list)-maxChanges); lost > 0 {
+		p.list = append([]wire.ClientChange(nil), p.list[lost:]...)
 	}
-	p.list = append([]wire.ClientChange(nil), p.list[lost:]...)
+	// Not with every change, as this runs under the router's lock.
+	p.most = max(maxChanges, len(p.list)+maxChanges/4)
 	return lost
 }
 
@@ -113,6 +115,12 @@ func (a *Actor) doClients(ctx context.Context) {
 	default:
 		if isCrash(err) {
 			a.lose(ctx, err)
+		}
+		if isUnknown(err) {
+			for n := range given {
+				a.bury(ctx, deadChange(i.v, &given[n].ClientChange, err))
+			}
+			break
 		}
 		if !given[0].failed {
 			for n := range given {

@@ -75,14 +75,14 @@ func (p *pool) http(ctx context.Context, req *wire.HTTPRequest) (*wire.HTTPRespo
 		if isAway(err) {
 			return nil, awayError(err)
 		}
-		p.a.crashed(err)
+		p.a.crashed(p.a.cur.Load(), err)
 		return nil, &call.StatusError{Status: hostapi.Failed, Message: "the plugin did not start", Err: err}
 	}
 	var resp wire.HTTPResponse
 	err = i.http(ctx, req, req.Append(nil), &resp)
 	if isCrash(err) {
 		i.close(ctx)
-		p.a.crashed(err)
+		p.a.crashed(i.v, err)
 		return nil, &call.StatusError{Status: hostapi.Failed, Message: "the plugin crashed", Err: err}
 	}
 	p.put(ctx, i)

@@ -15,7 +15,6 @@ type probation struct {
 	main    *instance // nil: the old version had none
 	filters *filters
 	until   time.Time
-	crashes int
 	back    func(reason string)
 	done    func()
 }
@@ -26,7 +25,7 @@ func (p *probation) drop(ctx context.Context) {
 		p.filters.close(ctx)
 	}
 	if p.main != nil {
-		p.main.stop(ctx)
+		p.main.dismiss(ctx)
 	}
 	if p.done != nil {
 		p.done()
@@ -44,14 +43,15 @@ func (a *Actor) endProbation(ctx context.Context, why string) {
 	a.log.Info("plugin's version before is given up", "before", p.v.Manifest.Version, "reason", why)
 }
 
-// relapse counts a crash in probation, and brings the old version back after
-// the last one that is allowed.
-func (a *Actor) relapse(ctx context.Context, cause error) {
+// relapse brings the old version back when the new one has crashed as often as
+// is allowed in probation, be it in requests, filters or at its start.
+func (a *Actor) relapse(ctx context.Context) {
 	p := a.loop.probation
 	if p == nil {
 		return
 	}
-	if p.crashes++; p.crashes < a.opt.Tuning.Relapses {
+	n, cause := a.circuit.fallen()
+	if n < a.opt.Tuning.Relapses {
 		return
 	}
 	failed := a.cur.Load()
@@ -60,14 +60,24 @@ func (a *Actor) relapse(ctx context.Context, cause error) {
 		if failed.memory() {
 			// Its memory is gone with the instance, and the old one's is from
 			// before: neither is right.
-			a.circuit.trip(time.Now(), cause.Error()+"; the version before does not come back: "+reason)
+			a.circuit.trip(time.Now(), cause+"; the version before does not come back: "+reason)
 		}
 		return
 	}
 	a.loop.probation = nil
 	bad := &probation{filters: a.filters.Load()}
-	reason := "version " + failed.Manifest.Version + " crashed " + cause.Error()
-	a.enforce(p.v, p.main, p.filters)
+	reason := "version " + failed.Manifest.Version + " crashed " + cause
+	bad.main, a.loop.main = a.loop.main, nil
+	main, stale := p.main, (*instance)(nil)
+	if main != nil && !p.v.memory() && a.effects.Load() > 0 {
+		// Its memory is a cache of what the store held before.
+		main, stale = nil, main
+	}
+	a.enforce(p.v, main, p.filters)
+	if stale != nil {
+		a.ensure(ctx) // while its code is there
+		stale.close(ctx)
+	}
 	a.helps.Go(func() { bad.drop(context.WithoutCancel(ctx)) })
 	if p.back != nil {
 		p.back(reason)

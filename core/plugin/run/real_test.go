@@ -104,7 +104,7 @@ func (w *real) add(name string, s script, change ...func(*manifest.Manifest)) *A
 	w.Cleanup(p.Close)
 	mod := &fakeModule{script: s}
 	v := &Version{
-		Manifest: m, Calls: FromPlugin(p), Limits: LimitsOf(m.Limits), Grants: g,
+		Manifest: m, Calls: FromPlugin(p), Limits: LimitsOf(m.Limits, m.Runtime), Grants: g,
 		Code: NewCode(func(context.Context) (guest.Module, error) { return mod, nil }),
 	}
 	if err := v.Prepare(func(hostapi.SetID) []string { return nil }); err != nil {

@@ -13,8 +13,9 @@ import (
 // of its manifest, which is not.
 type timer struct {
 	store.Timer
-	fixed bool // of the manifest
-	at    int  // in the heap
+	fixed bool   // of the manifest
+	at    int    // in the heap
+	nth   uint64 // number of the setting, so that one with the same values shows
 }
 
 // timerKey keeps the names of the manifest apart from those that the plugin
@@ -30,6 +31,7 @@ type schedule struct {
 	mu    sync.Mutex
 	heap  timerHeap
 	byKey map[timerKey]*timer
+	count uint64 // of settings
 }
 
 func newSchedule() *schedule { return &schedule{byKey: map[timerKey]*timer{}} }
@@ -39,6 +41,8 @@ func (s *schedule) set(t timer) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.remove(timerKey{t.Name, t.fixed})
+	s.count++
+	t.nth = s.count
 	s.byKey[timerKey{t.Name, t.fixed}] = &t
 	heap.Push(&s.heap, &t)
 }
@@ -76,7 +80,8 @@ func (s *schedule) setFixed(timers []manifest.Timer, now time.Time) {
 		}
 	}
 	for name, every := range want {
-		t := &timer{Timer: store.Timer{Name: name, Due: now.Add(every), Every: every}, fixed: true}
+		s.count++
+		t := &timer{Timer: store.Timer{Name: name, Due: now.Add(every), Every: every}, fixed: true, nth: s.count}
 		s.byKey[timerKey{name, true}] = t
 		heap.Push(&s.heap, t)
 	}
@@ -108,7 +113,7 @@ func (s *schedule) fired(t timer, next time.Time, again bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	key := timerKey{t.Name, t.fixed}
-	if have := s.byKey[key]; have == nil || !have.Due.Equal(t.Due) || have.Every != t.Every {
+	if have := s.byKey[key]; have == nil || have.nth != t.nth {
 		return
 	}
 	s.remove(key)
@@ -117,6 +122,39 @@ func (s *schedule) fired(t timer, next time.Time, again bool) {
 		s.byKey[key] = &t
 		heap.Push(&s.heap, &t)
 	}
+}
+
+// rewind is for a clock that was set back: what was due within its span by the
+// time before is so by the time now. Else a timer would stand still for as long
+// as the clock has to go again.
+func (s *schedule) rewind(before, now time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, t := range s.byKey {
+		if next := now.Add(t.Every); t.Every > 0 && t.Due.After(next) && !t.Due.After(before.Add(t.Every)) {
+			t.Due = next
+		}
+	}
+	heap.Init(&s.heap)
+}
+
+// clockLook is how long a clock that was set is not noticed, at most, while there
+// are timers.
+const clockLook = 10 * time.Second
+
+// clock notices when the wall clock was set.
+type clock struct{ mono, wall time.Time }
+
+// look is given both clocks. back says that the wall clock was set back since the
+// last look, by more than its usual corrections; before is what it would show.
+func (c *clock) look(mono, wall time.Time) (before, now time.Time, back bool) {
+	wall = wall.Round(0) // without its monotonic part
+	before = wall
+	if !c.mono.IsZero() {
+		before = c.wall.Add(mono.Sub(c.mono))
+	}
+	c.mono, c.wall = mono, wall
+	return before, wall, before.Sub(wall) > time.Second
 }
 
 // after gives when the timer is due next once it has fired: the first of its

@@ -19,10 +19,16 @@ type Plan struct {
 	Next   *Version         // prepared; its code need not be loaded
 	Sample []*hostapi.Event // recorded events on which it is tried first, with all effects thrown away
 
-	// Commit puts in force what else belongs to the version, such as its routes
-	// and the row that names it. It runs inside the barrier, when the newcomer is
-	// ready, with what is left of the barrier's time: an error leaves everything
-	// as it was. May be nil.
+	// Prepare does what may fail and must be done while nothing else of the
+	// plugin runs. It runs inside the barrier, more than once if there are
+	// conflicts; an error leaves everything as it was. May be nil.
+	Prepare func(ctx context.Context) error
+
+	// Commit puts in force what else belongs to the version, such as its routes.
+	// It runs inside the barrier, when the newcomer is ready and what its init
+	// staged is committed, with what is left of the barrier's time: an error
+	// leaves the old version in force, so what may well fail belongs into
+	// Prepare. May be nil.
 	Commit func(ctx context.Context) error
 
 	// One of these is called once after a swap that worked: Back when the old
@@ -160,11 +166,20 @@ func (a *Actor) flip(ctx context.Context, p Plan, i *instance, held Call, f *fil
 		return errors.New("the plugin is not active any more")
 	}
 	if i.v.memory() && from.memory() && old != nil && i.v.accepts(from.Manifest.Version) {
-		if err := handOver(ctx, old, i); err != nil {
+		// What is left lets the flip, or the old version again, come within the budget.
+		ctx, cancel := context.WithTimeout(ctx, a.opt.Tuning.SwapBudget/10*9)
+		err := handOver(ctx, old, i)
+		cancel()
+		if err != nil {
 			if old.dead {
 				a.lose(context.WithoutCancel(ctx), err)
 			}
 			return fmt.Errorf("hand over: %w", err)
+		}
+	}
+	if p.Prepare != nil {
+		if err := p.Prepare(ctx); err != nil {
+			return err
 		}
 	}
 	if err := ctx.Err(); err != nil {

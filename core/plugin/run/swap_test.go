@@ -183,8 +183,9 @@ func TestSwapSnapshotFails(t *testing.T) {
 // What the newcomer's init stages is committed when it takes over, and not when
 // it does not.
 func TestSwapCommitsInitInTheBarrier(t *testing.T) {
-	for _, good := range []bool{true, false} {
-		t.Run(fmt.Sprint(good), func(t *testing.T) {
+	for _, fails := range []string{"nothing", "prepare", "commit"} {
+		t.Run(fails+" fails", func(t *testing.T) {
+			good := fails == "nothing"
 			b := newBed(t)
 			old, _ := b.version(counting(), memory("1.0.0"))
 			b.start(old)
@@ -203,21 +204,28 @@ func TestSwapCommitsInitInTheBarrier(t *testing.T) {
 				}
 				return nil
 			}
-			err := b.a.Swap(t.Context(), Plan{Next: next, Commit: func(context.Context) error {
-				if good {
+			step := func(name string) func(context.Context) error {
+				return func(context.Context) error {
+					if fails == name {
+						return errors.New("no")
+					}
 					return nil
 				}
-				return errors.New("no")
-			}})
+			}
+			err := b.a.Swap(t.Context(), Plan{Next: next, Prepare: step("prepare"), Commit: step("commit")})
 			b.stop()
 			if (err == nil) != good {
 				t.Fatalf("got the error %v", err)
 			}
-			want := "1"
+			// Commit is for what cannot fail: what init staged is there by then.
+			want, from := "1", "1.0.0"
+			if fails == "prepare" {
+				want, from = "", ""
+			}
 			if got := b.db.doc("started"); got != want {
 				t.Errorf("started is %q, want %q", got, want)
 			}
-			if got := b.db.doc("from"); got != "1.0.0" {
+			if got := b.db.doc("from"); got != from {
 				t.Errorf("took over from %q", got)
 			}
 		})

@@ -44,7 +44,7 @@ func (a *Actor) doTimer(ctx context.Context, t timer) {
 		if isCrash(err) {
 			a.lose(ctx, err)
 		}
-		if a.loop.fired[key] == 0 {
+		if a.loop.fired[key] == 0 && !isUnknown(err) {
 			if a.loop.fired == nil {
 				a.loop.fired = map[timerKey]int{}
 			}
@@ -61,12 +61,16 @@ func (a *Actor) doTimer(ctx context.Context, t timer) {
 	a.sched.fired(t, next, again)
 }
 
-// giveUp buries what the plugin failed on, and stages the host's rows without
-// the plugin's.
+// giveUp buries what the plugin failed on, and in the same commit stages the
+// host's rows without the plugin's.
 func (a *Actor) giveUp(ctx context.Context, v *Version, stage func(Call) error, d store.DeadLetter) bool {
 	c := v.Calls.Begin(optionsOf(hostapi.OpTimer, a.lane))
 	defer c.Discard()
+	d = a.dead(d)
 	err := stage(c)
+	if err == nil {
+		err = c.AddDeadLetter(d)
+	}
 	if err == nil {
 		err = committed(c.Commit(context.WithoutCancel(ctx)))
 	}
@@ -74,8 +78,10 @@ func (a *Actor) giveUp(ctx context.Context, v *Version, stage func(Call) error, 
 		a.holdOff(err)
 		return false
 	}
-	if err != nil {
-		a.log.Error("row of a plugin was not moved on", "op", d.Op, "subject", d.Subject, "error", err)
+	if err == nil {
+		a.buried(&d)
+		return true
 	}
+	a.log.Error("row of a plugin was not moved on", "op", d.Op, "subject", d.Subject, "error", err)
 	return a.bury(ctx, d)
 }

@@ -42,6 +42,10 @@ type errAway struct{ err error }
 func (e *errAway) Error() string { return "not now: " + e.err.Error() }
 func (e *errAway) Unwrap() error { return e.err }
 
+// isUnknown says that a commit was begun and its outcome cannot be known: what
+// was called for must not be called for again, as it may have been committed.
+func isUnknown(err error) bool { return errors.Is(err, store.ErrOutcome) }
+
 func isAway(err error) bool {
 	var e *errAway
 	return errors.As(err, &e)
@@ -120,6 +124,7 @@ func (i *instance) attempt(ctx context.Context, w *work) error {
 			if errors.As(err, &refused) {
 				return err
 			}
+			i.dead = true // it is not asked again, not even to stop
 			return &guest.Crash{Op: w.op, Reason: guest.Broken, Err: fmt.Errorf("answer: %w", err)}
 		}
 	}
