@@ -283,10 +283,16 @@ func (h *Host) mayEnd(e *entry, next *target, o editOptions) error {
 		}
 		return nil
 	}
-	if next.err != nil && !o.undo && store.CodeOf(next.err) == store.Invalid {
+	if next.err != nil && !o.undo && store.CodeOf(next.err) == store.Invalid && !sameFault(e.want, next) {
 		return next.err
 	}
 	return nil
+}
+
+// sameFault says whether a target has the fault that the one before had: a plugin
+// that was just installed lacks a setting until somebody gives it.
+func sameFault(before, next *target) bool {
+	return before.err != nil && before.err.Error() == next.err.Error()
 }
 
 func needed(losers map[string]string) error {

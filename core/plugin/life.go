@@ -30,7 +30,11 @@ const startTime = 3 * time.Minute
 func (h *Host) settle(e *entry) {
 	switch {
 	case !e.want.set.enabled:
-		e.set(Disabled, "")
+		reason := ""
+		if store.CodeOf(e.want.err) == store.Invalid { // what is not granted is listed anyhow
+			reason = e.want.err.Error()
+		}
+		e.set(Disabled, reason)
 	case e.want.err != nil:
 		e.set(Failed, e.want.err.Error())
 	default:
