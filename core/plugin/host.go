@@ -228,6 +228,7 @@ func (h *Host) Close(ctx context.Context) error {
 	names := h.order()
 	slices.Reverse(names) // who needs others ends before them
 	h.view.Store(&view{byName: map[string]*running{}})
+	h.drain(ctx, names)
 	for _, name := range names {
 		e := h.find(name)
 		if e != nil && e.running != nil {
@@ -239,6 +240,20 @@ func (h *Host) Close(ctx context.Context) error {
 	}
 	h.opt.Calls.Settle()
 	return errors.Join(append(errs, h.lib.close())...)
+}
+
+// drainWait is how long a server that stops lets plugins handle the events that
+// came before.
+const drainWait = 5 * time.Second
+
+func (h *Host) drain(ctx context.Context, names []string) {
+	ctx, cancel := context.WithTimeout(ctx, drainWait)
+	defer cancel()
+	for _, name := range names {
+		if e := h.find(name); e != nil && e.running != nil {
+			e.running.actor.Drain(ctx)
+		}
+	}
 }
 
 // take waits for the turn to change something.
