@@ -388,6 +388,13 @@ static inline tak_str tak_part(tak_str s, uint32_t at)
 	return (tak_str){s.p + off, (uint32_t)n};
 }
 
+/* 0 for events that come for the first time. */
+static inline uint32_t tak_attempt(tak_str batch) { return (uint32_t)tak_le(batch, 12, 4); }
+/* Events that a full queue dropped since the batch before. */
+static inline uint64_t tak_missed(tak_str batch) { return tak_le(batch, 16, 8); }
+/* The number of the delivery, which rises; a second attempt has that of the first. */
+static inline uint64_t tak_delivery(tak_str batch) { return tak_le(batch, 24, 8); }
+
 /* Takes the first event off a batch, which is the input of TAK_OP_EVENTS:
  *
  *     for (tak_str v, b = tak_views(in); tak_next_view(&b, &v);) ...
@@ -441,8 +448,29 @@ static inline int64_t tak_view_stale(tak_str v) { return (int64_t)tak_view_numbe
 static inline double tak_view_lat(tak_str v) { return tak_view_double(v, 48); }
 static inline double tak_view_lon(tak_str v) { return tak_view_double(v, 56); }
 static inline double tak_view_hae(tak_str v) { return tak_view_double(v, 64); }
+static inline double tak_view_ce(tak_str v) { return tak_view_double(v, 72); }
+static inline double tak_view_le(tak_str v) { return tak_view_double(v, 80); }
 static inline double tak_view_speed(tak_str v) { return tak_view_double(v, 88); }
 static inline double tak_view_course(tak_str v) { return tak_view_double(v, 96); }
+static inline uint64_t tak_view_connection(tak_str v) { return tak_view_number(v, 104, 8); }
+/* The sender's groups: a number for fields that are called set. */
+static inline int32_t tak_view_groups(tak_str v) { return (int32_t)tak_view_number(v, 112, 4); }
+/* cot.Flags, hostapi.Origin and cot.DestKind of the server's sources have the meaning of the numbers. */
+static inline uint32_t tak_view_flags(tak_str v) { return (uint32_t)tak_view_number(v, 116, 4); }
+static inline unsigned tak_view_node(tak_str v) { return (unsigned)tak_view_number(v, 120, 2); }
+static inline unsigned tak_view_origin(tak_str v) { return (unsigned)tak_view_number(v, 122, 1); }
+/* How many plugins and federates it passed through. */
+static inline unsigned tak_view_hops(tak_str v) { return (unsigned)tak_view_number(v, 123, 1); }
+/* Destination i, from 0 on; false behind the last one. */
+static inline bool tak_view_dest(tak_str v, uint32_t i, unsigned *kind, tak_str *value)
+{
+	uint64_t at = tak_view_number(v, 200, 4) + (uint64_t)i * 12;
+	if (i >= tak_view_number(v, 204, 4) || at + 12 > v.n)
+		return false;
+	*kind = (unsigned)tak_le(v, (uint32_t)at, 1);
+	*value = tak_part(v, (uint32_t)at + 4);
+	return true;
+}
 /* Whether subscription i of the manifest chose the event. */
 static inline bool tak_view_matched(tak_str v, unsigned i) { return i < 32 && tak_view_number(v, 124, 4) >> i & 1; }
 static inline tak_str tak_view_uid(tak_str v) { return tak_view_str(v, 128); }
@@ -458,6 +486,9 @@ static inline tak_str tak_view_detail(tak_str v) { return tak_view_str(v, 208); 
 static inline tak_str tak_view_xml(tak_str v) { return tak_view_str(v, 216); }
 
 /* ---- trees: the detail of an event, a request body, the config ---- */
+
+/* Kinds of nodes. */
+enum { TAK_NOTHING, TAK_ELEMENT, TAK_OBJECT, TAK_ARRAY, TAK_STRING, TAK_NUMBER, TAK_BOOL, TAK_NULL };
 
 /* A node; with tree.n 0 it is none. */
 typedef struct {
@@ -500,6 +531,8 @@ static inline tak_str tak_name(tak_node n) { return n.tree.n ? tak_part(n.tree, 
 static inline tak_str tak_node_text(tak_node n) { return n.tree.n ? tak_part(n.tree, tak_node_at(n) + 8) : n.tree; }
 static inline tak_str tak_raw(tak_node n) { return n.tree.n ? tak_part(n.tree, tak_node_at(n) + 16) : n.tree; }
 
+static inline unsigned tak_kind(tak_node n) { return n.tree.n ? (unsigned)tak_le(n.tree, tak_node_at(n) + 32, 1) : TAK_NOTHING; }
+
 static inline tak_node tak_child(tak_node n, tak_str name)
 {
 	tak_node c = tak_first(n);
@@ -523,6 +556,42 @@ static inline tak_str tak_attr(tak_node n, tak_str name)
 			return tak_part(n.tree, (uint32_t)(table + first * 16 + 8));
 	return (tak_str){NULL, 0};
 }
+
+/* ---- keys of indexes; the form is in hostapi/index ---- */
+
+/* Each appends one value of a key, in the order that the manifest gives the index.
+ * A number that is none (NaN) has no place in an order: the store refuses it. */
+static inline void tak_key_number(tak_out *o, uint8_t tag, uint64_t v)
+{
+	tak_byte(o, tag);
+	for (int shift = 56; shift >= 0; shift -= 8)
+		tak_byte(o, (uint8_t)(v >> shift));
+}
+static inline void tak_key_bool(tak_out *o, bool v) { tak_byte(o, v ? 0x11 : 0x10); }
+static inline void tak_key_int(tak_out *o, int64_t v) { tak_key_number(o, 0x20, (uint64_t)v ^ 1ull << 63); }
+static inline void tak_key_float(tak_out *o, double v)
+{
+	uint64_t bits;
+	v += 0.0; /* of -0 it makes 0 */
+	__builtin_memcpy(&bits, &v, 8);
+	tak_key_number(o, 0x30, bits >> 63 ? ~bits : bits | 1ull << 63);
+}
+/* A time: microseconds since 1970 UTC. */
+static inline void tak_key_time(tak_out *o, int64_t micros) { tak_key_number(o, 0x40, (uint64_t)micros ^ 1ull << 63); }
+static inline void tak_key_part(tak_out *o, uint8_t tag, tak_str s)
+{
+	tak_byte(o, tag);
+	for (uint32_t i = 0; i < s.n; i++) {
+		tak_byte(o, (uint8_t)s.p[i]);
+		if (!s.p[i])
+			tak_byte(o, 0xff);
+	}
+	tak_byte(o, 0);
+}
+static inline void tak_key_text(tak_out *o, tak_str s) { tak_key_part(o, 0x50, s); }
+static inline void tak_key_bytes(tak_out *o, tak_str s) { tak_key_part(o, 0x60, s); }
+/* Makes a key the end of the range of all keys that begin with it. */
+static inline void tak_key_after(tak_out *o) { tak_byte(o, 0xff); }
 
 /* ---- the host ---- */
 

@@ -310,6 +310,12 @@ def micros(time):
     return time // datetime.timedelta(microseconds=1)
 
 
+def _part(data, at):
+    """What the pair of offset and length at a place means: nothing if it points outside."""
+    off, size = struct.unpack_from("<II", data, at)
+    return data[off:off + size] if off + size <= len(data) else b""
+
+
 # ---- trees: configs, request bodies, details; the layout is at hostapi.Tree ----
 
 class Node:
@@ -342,8 +348,7 @@ class Node:
     def _text(self, at):
         if not self:
             return ""
-        off, size = struct.unpack_from("<II", self._tree, at)
-        return str(self._tree[off:off + size], "utf-8", "replace")
+        return str(_part(self._tree, at), "utf-8", "replace")
 
     @property
     def name(self):
@@ -416,8 +421,7 @@ class Event:
     def _bytes(self, at):
         if at >= self._head:
             return b""
-        off, size = struct.unpack_from("<II", self._view, at)
-        return self._view[off:off + size]
+        return _part(self._view, at)
 
     id, recv, time, start, stale = (_number(at, "q") for at in (8, 16, 24, 32, 40))
     lat, lon, hae, ce, le, speed, course = (_number(at, "d") for at in (48, 56, 64, 72, 80, 88, 96))
@@ -440,8 +444,7 @@ class Event:
         """Destinations as pairs of kind and value."""
         off, n = struct.unpack_from("<II", self._view, 200)
         for at in range(off, off + 12 * n, 12):
-            start, size = struct.unpack_from("<II", self._view, at + 4)
-            yield self.DESTS[self._view[at]], str(self._view[start:start + size], "utf-8", "replace")
+            yield self.DESTS[self._view[at]], str(_part(self._view, at + 4), "utf-8", "replace")
 
     @property
     def detail(self):
@@ -736,7 +739,7 @@ class Request:
         self.message, self.route, self.method, self.path = m, m.route, m.method, m.path
         self.params, self.query, self.headers, self.form = (
             {p.name: p.value for p in pairs} for pairs in (m.params, m.query, m.headers, m.form))
-        self.caller, self.body, self.blobs, self.content_type = m.caller, m.body, m.blobs, m.content_type
+        self.caller, self.body, self.blobs, self.content_type = m.caller or Caller(), m.body, m.blobs, m.content_type
         self.tree = Node(m.tree)  # of a body in JSON or XML
 
     @property
@@ -848,6 +851,7 @@ class Plugin:
             return self._serve_events(f, Batch(payload), call)
         if op == GuestOp.CLIENTS:
             for change in ClientChanges.decode(payload).changes:
+                change.client = change.client or Client()  # so that functions need not ask
                 f(call, change)
         elif op == GuestOp.SNAPSHOT:
             entries = [SnapshotEntry(key=_data(k), value=_data(v)) for k, v in f(call).items()]

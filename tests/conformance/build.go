@@ -45,6 +45,50 @@ func BuildRust(t testing.TB, folder string) []byte {
 	return build(t, folder, "RUSTC="+rustc)
 }
 
+// BuildGo gives the file that the Go code of a folder is compiled to: a module, or a
+// program.
+func BuildGo(t testing.TB, folder string, process bool) string {
+	t.Helper()
+	out := filepath.Join(t.TempDir(), "plugin")
+	args := []string{"build", "-trimpath", "-ldflags=-s -w", "-o", out}
+	cmd := exec.Command("go")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if !process {
+		args = append(args, "-buildmode=c-shared")
+		cmd.Env = append(cmd.Env, "GOOS=wasip1", "GOARCH=wasm")
+	}
+	cmd.Args = append(append(cmd.Args, args...), ".")
+	cmd.Dir = filepath.Join(Root(t), filepath.FromSlash(folder))
+	if text, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("build %s: %v\n%s", folder, err, text)
+	}
+	return out
+}
+
+// BuildPython packs a program and sdk/python into one executable file, as README
+// there says, and leaves the test out where Python lacks what the SDK needs.
+func BuildPython(t testing.TB, program string) string {
+	t.Helper()
+	python := or(os.Getenv("TAKHOST_PYTHON"), filepath.Join(Root(t), ".tools", "venv", "bin", "python"))
+	if text, err := exec.Command(python, "-c", "import grpc, cryptography").CombinedOutput(); err != nil {
+		t.Skipf("left out: plugins in Python (make tools installs grpcio and cryptography): %v %s", err, text)
+	}
+	dir, out := t.TempDir(), filepath.Join(t.TempDir(), "plugin")
+	for from, to := range map[string]string{program: "__main__.py", "sdk/python/takhost.py": "takhost.py"} {
+		text, err := os.ReadFile(filepath.Join(Root(t), filepath.FromSlash(from)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, to), text, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if text, err := exec.Command(python, "-m", "zipapp", dir, "-p", python, "-o", out).CombinedOutput(); err != nil {
+		t.Fatalf("pack %s: %v\n%s", program, err, text)
+	}
+	return out
+}
+
 func build(t testing.TB, folder, compiler string) []byte {
 	t.Helper()
 	out := filepath.Join(t.TempDir(), "plugin.wasm")

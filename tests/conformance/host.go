@@ -2,18 +2,18 @@ package conformance
 
 import (
 	"context"
-	"maps"
 	"slices"
-	"strings"
 	"sync"
 
 	"github.com/takhost/takhost/core/plugin/guest"
 	"github.com/takhost/takhost/hostapi"
+	"github.com/takhost/takhost/hostapi/index"
 	"github.com/takhost/takhost/hostapi/wire"
 )
 
-// Host is a host with a store in memory and nothing else. Writes count at once:
-// it is for one guest and one call at a time.
+// Host is a host with a store in memory, which keeps what it was asked. Writes
+// count at once: it is for one guest and one call at a time. Its fields are set
+// between calls.
 type Host struct {
 	// Page bounds the documents of one answer; 0: 100.
 	Page int
@@ -21,143 +21,149 @@ type Host struct {
 	Config []byte
 	// Now is what the clock says: µs since 1970 UTC.
 	Now int64
+	// Clients are connected.
+	Clients []wire.Client
 	// Fail answers an operation with a status instead of serving it.
 	Fail map[hostapi.HostOp]hostapi.Status
 
-	mu   sync.Mutex
-	docs map[string]map[string][]byte // collection, id, body
-	logs []string
-	sent []wire.Emission
+	mu sync.Mutex
+	seen
+}
+
+// seen is what a guest did.
+type seen struct {
+	docs     map[string]map[string]*document // by collection and id
+	counters map[string]int64
+	logs     []wire.Log
+	sent     []wire.Emission
+	timers   []wire.TimerSet // one that was cancelled has a name alone
+	calls    []wire.Action
+	asked    []hostapi.HostOp
 }
 
 var _ guest.Host = (*Host)(nil)
 
-// Put stores a document.
-func (h *Host) Put(collection, id, body string) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.put(collection, id, []byte(body))
+// message is one of hostapi/wire.
+type message interface {
+	Append([]byte) []byte
+	Decode([]byte) error
 }
 
-func (h *Host) put(collection, id string, body []byte) {
-	if h.docs == nil {
-		h.docs = map[string]map[string][]byte{}
+// Reset makes the host a new one.
+func (h *Host) Reset() {
+	h.Page, h.Config, h.Now, h.Clients, h.Fail = 0, nil, 0, nil, nil
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.seen = seen{}
+}
+
+// Logs gives the messages that the guest logged.
+func (h *Host) Logs() (messages []string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, l := range h.logs {
+		messages = append(messages, l.Message)
 	}
-	if h.docs[collection] == nil {
-		h.docs[collection] = map[string][]byte{}
-	}
-	h.docs[collection][id] = slices.Clone(body)
+	return messages
 }
 
-// Documents gives all of a collection, id → body.
-func (h *Host) Documents(collection string) map[string]string {
+// did gives a copy of what the guest did so far.
+func (h *Host) did() seen {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	all := map[string]string{}
-	for id, body := range h.docs[collection] {
-		all[id] = string(body)
-	}
-	return all
+	return seen{logs: slices.Clone(h.logs), sent: slices.Clone(h.sent), timers: slices.Clone(h.timers),
+		calls: slices.Clone(h.calls), asked: slices.Clone(h.asked)}
 }
 
-// Logs gives what the guest logged.
-func (h *Host) Logs() []string {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return slices.Clone(h.logs)
-}
-
-// Sent gives what the guest emitted.
-func (h *Host) Sent() []wire.Emission {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return slices.Clone(h.sent)
+// refusal is an answer other than OK.
+func refusal(dst []byte, s hostapi.Status, why string) ([]byte, hostapi.Status) {
+	return (&wire.Error{Code: "refused", Message: why}).Append(dst), s
 }
 
 // Serve serves guest.Host.
 func (h *Host) Serve(_ context.Context, op hostapi.HostOp, in, dst []byte) ([]byte, hostapi.Status) {
-	// What the guest sent is good for this call only; texts of messages are copies.
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	h.asked = append(h.asked, op)
 	if s, ok := h.Fail[op]; ok {
-		return (&wire.Error{Message: "the test wants it so"}).Append(dst), s
+		return refusal(dst, s, "the test wants it so")
 	}
+	in = slices.Clone(in) // what messages have of bytes is kept
 	switch op {
 	case hostapi.HostLog:
-		var m wire.Log
-		if m.Decode(in) != nil {
-			return dst, hostapi.Invalid
-		}
-		h.logs = append(h.logs, m.Message)
+		return add(&h.logs, in, dst)
 	case hostapi.HostConfig:
 		return append(dst, h.Config...), hostapi.OK
 	case hostapi.HostClock:
 		return (&wire.Clock{Now: h.Now, Monotonic: 1}).Append(dst), hostapi.OK
+	case hostapi.HostRandom:
+		return random(in, dst)
 	case hostapi.HostEmit:
 		var m wire.Emit
-		if m.Decode(in) != nil {
-			return dst, hostapi.Invalid
+		if err := m.Decode(in); err != nil {
+			return refusal(dst, hostapi.Invalid, err.Error())
 		}
 		h.sent = append(h.sent, m.Events...)
-	case hostapi.HostGet:
-		var m wire.Get
-		if m.Decode(in) != nil {
-			return dst, hostapi.Invalid
+		return dst, hostapi.OK
+	case hostapi.HostTimerSet, hostapi.HostTimerCancel: // the name is field 1 of both
+		return add(&h.timers, in, dst)
+	case hostapi.HostCall:
+		out, s := add(&h.calls, in, dst)
+		if s != hostapi.OK {
+			return out, s
 		}
-		var found wire.Documents
-		for _, id := range m.IDs {
-			if body, ok := h.docs[m.Collection][id]; ok {
-				found.Documents = append(found.Documents, wire.Document{Collection: m.Collection, ID: id, Body: body, Revision: 1})
-			}
-		}
-		return found.Append(dst), hostapi.OK
-	case hostapi.HostPut:
-		var m wire.Put
-		if m.Decode(in) != nil || m.Collection == "" || m.ID == "" {
-			return dst, hostapi.Invalid
-		}
-		h.put(m.Collection, m.ID, m.Body)
-	case hostapi.HostDelete:
-		var m wire.Delete
-		if m.Decode(in) != nil {
-			return dst, hostapi.Invalid
-		}
-		_, existed := h.docs[m.Collection][m.ID]
-		delete(h.docs[m.Collection], m.ID)
-		return (&wire.Deleted{Existed: existed}).Append(dst), hostapi.OK
-	case hostapi.HostQuery:
-		return h.query(in, dst)
-	default:
-		return dst, hostapi.Unsupported
+		return (&wire.ActionResult{Body: append([]byte("answer to "), h.calls[len(h.calls)-1].Body...)}).Append(dst), hostapi.OK
+	case hostapi.HostClients:
+		return h.clients(in, dst)
+	}
+	return h.store(op, in, dst)
+}
+
+// add keeps a message.
+func add[M any, P interface {
+	*M
+	message
+}](to *[]M, in, dst []byte) ([]byte, hostapi.Status) {
+	var m M
+	if err := P(&m).Decode(in); err != nil {
+		return refusal(dst, hostapi.Invalid, err.Error())
+	}
+	*to = append(*to, m)
+	return dst, hostapi.OK
+}
+
+// random gives bytes that a case can foresee.
+func random(in, dst []byte) ([]byte, hostapi.Status) {
+	var m wire.RandomRequest
+	if err := m.Decode(in); err != nil || m.N > hostapi.MaxRandom {
+		return refusal(dst, hostapi.Limit, "too many bytes")
+	}
+	for i := range m.N {
+		dst = append(dst, byte(i*7+1))
 	}
 	return dst, hostapi.OK
 }
 
-// query answers in the order of the ids, in pages.
-func (h *Host) query(in, dst []byte) ([]byte, hostapi.Status) {
-	var m wire.Query
-	if m.Decode(in) != nil || m.Index != "" || m.Descending {
-		return dst, hostapi.Invalid
+func (h *Host) clients(in, dst []byte) ([]byte, hostapi.Status) {
+	var m wire.ClientQuery
+	if err := m.Decode(in); err != nil {
+		return refusal(dst, hostapi.Invalid, err.Error())
 	}
-	limit := int(m.Limit)
-	if limit == 0 {
-		limit = hostapi.DefaultPage
-	}
-	if h.Page > 0 {
-		limit = min(limit, h.Page)
-	}
-	var page wire.Documents
-	last := ""
-	for _, id := range slices.Sorted(maps.Keys(h.docs[m.Collection])) {
-		if m.After != "" && strings.Compare(id, m.After) <= 0 {
-			continue
+	var found wire.Clients
+	for _, c := range h.Clients {
+		if len(m.Callsigns) == 0 || slices.Contains(m.Callsigns, c.Callsign) {
+			found.Clients = append(found.Clients, c)
 		}
-		if len(page.Documents) == limit {
-			page.Next = last
-			break
-		}
-		page.Documents = append(page.Documents, wire.Document{Collection: m.Collection, ID: id, Body: h.docs[m.Collection][id]})
-		last = id
 	}
-	return page.Append(dst), hostapi.OK
+	return found.Append(dst), hostapi.OK
+}
+
+// checkKeys says what is wrong with the keys of a document.
+func checkKeys(keys []wire.IndexKey) error {
+	for _, k := range keys {
+		if _, err := index.Tuple(k.Key); err != nil {
+			return err
+		}
+	}
+	return nil
 }

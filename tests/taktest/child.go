@@ -47,8 +47,10 @@ func RunIn(t testing.TB, data string, args ...string) *Child {
 	}
 	t.Cleanup(func() {
 		c.end(t)
+		keepCode(c.Data)
 		c.Log.end()
 	})
+	takeCode(data)
 	c.start(t)
 	return c
 }

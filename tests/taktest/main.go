@@ -1,6 +1,7 @@
 package taktest
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"testing"
@@ -21,7 +22,7 @@ type runner struct{ m *testing.M }
 // Run implements goleak.TestingM.
 func (r runner) Run() int {
 	code := storetest.Main(r.m) // ends the PostgreSQL server of WithPostgres
-	if err := removeBinary(); err != nil {
+	if err := errors.Join(removeBinary(), removeCode()); err != nil {
 		fmt.Fprintln(os.Stderr, "taktest:", err)
 		code = max(code, 1)
 	}

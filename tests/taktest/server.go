@@ -103,6 +103,7 @@ func (s *Server) start() error {
 		return err
 	}
 	srv := server.New(s.Config, server.Options{Log: s.log, Version: "test", Plugins: conf.Plugins, Shipped: s.shipped, Load: s.load})
+	takeCode(s.Config.Data)
 	if err := srv.Start(context.Background()); err != nil {
 		return err
 	}
@@ -130,6 +131,7 @@ func (s *Server) Stop(t testing.TB) {
 	if err := s.srv.Stop(); err != nil {
 		t.Errorf("stop the server: %v", err)
 	}
+	keepCode(s.Config.Data)
 }
 
 // Restart stops the server, if it runs, and starts another one on the same

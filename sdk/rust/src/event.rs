@@ -34,6 +34,11 @@ impl<'a> Batch<'a> {
         le(self.0, 16, 8)
     }
 
+    /// The number of the delivery, which rises; a second attempt has that of the first.
+    pub fn delivery(&self) -> u64 {
+        le(self.0, 24, 8)
+    }
+
     pub fn views(&self) -> Views<'a> {
         let (size, head) = (le(self.0, 0, 4) as usize, le(self.0, 6, 2) as usize);
         if le(self.0, 4, 2) != 1 {
@@ -107,11 +112,43 @@ impl<'a> View<'a> {
         lon: float at 56 -> f64;
         /// Metres above the ellipsoid; 9999999 is "not known".
         hae: float at 64 -> f64;
+        /// Metres.
+        ce: float at 72 -> f64;
+        le: float at 80 -> f64;
         /// m/s.
         speed: float at 88 -> f64;
         /// Degrees.
         course: float at 96 -> f64;
         connection: number at 104 -> u64;
+        /// The sender's groups: a number for fields that are called set.
+        groups: number at 112 -> i32;
+    }
+
+    /// cot.Flags of the server's sources.
+    pub fn flags(&self) -> u32 {
+        (self.number(112) >> 32) as u32
+    }
+    /// Number of the node where it entered.
+    pub fn node(&self) -> u16 {
+        self.number(120) as u16
+    }
+    /// hostapi.Origin of the server's sources.
+    pub fn origin(&self) -> u8 {
+        (self.number(120) >> 16) as u8
+    }
+    /// How many plugins and federates it passed through.
+    pub fn hops(&self) -> u8 {
+        (self.number(120) >> 24) as u8
+    }
+
+    /// The destinations: kind (cot.DestKind of the server's sources) and value.
+    pub fn dests(&self) -> impl Iterator<Item = (u8, &'a str)> {
+        let view = self.0;
+        let (off, n) = (self.number(200) as u32 as usize, self.number(200) >> 32);
+        (0..n as usize)
+            .map(move |i| off + i * 12)
+            .take_while(move |at| at + 12 <= view.len())
+            .map(move |at| (view[at], text(part(view, at + 4))))
     }
 
     /// Whether subscription i of the manifest chose the event.
@@ -182,6 +219,19 @@ impl<'a> Tree<'a> {
     }
 }
 
+/// What a node is: an element of XML, or one of the values of JSON.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    Nothing,
+    Element,
+    Object,
+    Array,
+    String,
+    Number,
+    Bool,
+    Null,
+}
+
 /// One node of a tree: an element of XML, or a value of JSON.
 #[derive(Clone, Copy)]
 pub struct Node<'a> {
@@ -209,6 +259,14 @@ impl<'a> Node<'a> {
     /// The XML or JSON as it was sent.
     pub fn raw(&self) -> &'a str {
         text(part(self.tree, self.at() + 16))
+    }
+
+    /// What the node is.
+    pub fn kind(&self) -> Kind {
+        use Kind::*;
+        let kinds = [Nothing, Element, Object, Array, String, Number, Bool, Null];
+        let kind = le(self.tree, self.at() + 32, 1) as usize;
+        kinds.get(kind).copied().unwrap_or(Nothing)
     }
 
     fn node(&self, i: u64, parent_end: u64) -> Option<Node<'a>> {

@@ -30,15 +30,17 @@
 
 mod event;
 mod host;
+mod key;
 mod message;
 mod plugin;
 
-pub use event::{Batch, Children, Node, Tree, View, Views};
+pub use event::{Batch, Children, Kind, Node, Tree, View, Views};
 pub use host::{
     config, delete, emit_as, emit_group, get, host, log, now, put, query, Document, Page,
 };
+pub use key::Key;
 pub use message::{Field, Reader, Writer};
-pub use plugin::{Plugin, Request, Response};
+pub use plugin::{Plugin, Refused, Request, Response};
 
 /// The version of the contract, as tak_abi gives it: major << 16 | minor.
 pub const ABI: i32 = 1 << 16;

@@ -25,6 +25,12 @@ pub trait Plugin: Sized {
         unsupported()
     }
 
+    /// May stand in the place of `events`, to refuse single events of a batch: what
+    /// is staged is committed, and those of the list are given again or put away.
+    fn batch(&mut self, batch: Batch) -> Result<Vec<Refused>> {
+        self.events(batch).map(|()| Vec::new())
+    }
+
     /// A request to a route of the manifest.
     fn http(&mut self, _request: Request) -> Result<Response> {
         unsupported()
@@ -40,6 +46,15 @@ pub trait Plugin: Sized {
     }
 }
 
+/// An event that the plugin could not handle.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refused {
+    /// Number of the event in the batch, 0 first.
+    pub event: u32,
+    /// Retry: give it once more; anything else: to the dead-letter store.
+    pub why: Error,
+}
+
 /// A request to a route.
 #[derive(Clone, Copy)]
 pub struct Request<'a> {
@@ -51,7 +66,8 @@ pub struct Request<'a> {
     pub tree: Tree<'a>,
     /// With body raw.
     pub body: &'a [u8],
-    message: &'a [u8],
+    /// All of it: HTTPRequest of plugin.proto.
+    pub message: &'a [u8],
 }
 
 impl<'a> Request<'a> {
@@ -203,7 +219,7 @@ pub mod exports {
             }
             (_, None) => Err(Error::new(Status::Failed, "called before init")),
             (3, Some(p)) => p.health().map(nothing),
-            (4, Some(p)) => p.events(Batch(input)).map(nothing),
+            (4, Some(p)) => p.batch(Batch(input)).map(results),
             (5, Some(p)) => p.http(Request::read(input)).map(respond),
             (10, Some(p)) => p.stop().map(nothing),
             (op, Some(p)) => p.other(op, input),
@@ -216,6 +232,18 @@ pub mod exports {
             .bytes(2, P::VERSION)
             .uint(3, crate::ABI as u64)
             .bytes(4, "rust crate 1.0");
+        m.0
+    }
+
+    fn results(refused: Vec<Refused>) -> Vec<u8> {
+        let mut m = Writer::new();
+        for r in refused {
+            m.message(1, |e| {
+                e.uint(1, r.event.into())
+                    .uint(2, r.why.status as u64)
+                    .bytes(3, r.why.message);
+            });
+        }
         m.0
     }
 

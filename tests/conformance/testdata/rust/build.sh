@@ -12,5 +12,5 @@ compile() {
 		-C opt-level=s -C panic=abort "$@"
 }
 compile --crate-type rlib --crate-name tak -o "$tmp/libtak.rlib" "$here/../../../../sdk/rust/src/lib.rs"
-compile --crate-type cdylib --crate-name cases -C lto=fat -C strip=debuginfo \
-	--extern "tak=$tmp/libtak.rlib" -o "$out" "$here/cases.rs"
+compile --crate-type cdylib --crate-name conform -C lto=fat -C strip=debuginfo \
+	--extern "tak=$tmp/libtak.rlib" -o "$out" "$here/conform.rs"

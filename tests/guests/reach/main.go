@@ -1,0 +1,56 @@
+// Command reach has no will of its own: a request names an operation of the host
+// and brings its message, and reach passes on what the host answers. What else
+// comes to it becomes a document: events and timers, if it may.
+package main
+
+import (
+	"strings"
+
+	"github.com/takhost/takhost/hostapi"
+	"github.com/takhost/takhost/hostapi/wire"
+	"github.com/takhost/takhost/sdk"
+)
+
+func init() {
+	sdk.Register(func() *sdk.Plugin {
+		return &sdk.Plugin{
+			Name: "reach",
+			HTTP: map[string]sdk.Handler{"ask": ask},
+			Events: func(c *sdk.Call, e sdk.Event) error {
+				return c.Collection("docs").Put("event "+e.UID(), []byte(strings.Clone(e.Type())))
+			},
+			Timers: map[string]func(*sdk.Call, *sdk.Timer) error{
+				"*": func(c *sdk.Call, t *sdk.Timer) error {
+					return c.Collection("docs").Put("timer "+t.Name, nil)
+				},
+			},
+		}
+	})
+}
+
+func main() { sdk.Main() }
+
+// message is any message, as its bytes.
+type message []byte
+
+func (m message) Append(b []byte) []byte { return append(b, m...) }
+
+func (m *message) Decode(b []byte) error { *m = b; return nil }
+
+// ask answers with a byte for the status, and then what the host answered, or its
+// error. What was staged is committed in any case.
+func ask(c *sdk.Call, r *sdk.Request, w *sdk.Response) error {
+	op := r.Params().Int("op")
+	if err := r.Err(); err != nil {
+		return err
+	}
+	var answer message
+	request := message(r.Body)
+	err := c.Ask(hostapi.HostOp(op), &request, &answer)
+	w.Write([]byte{byte(sdk.StatusOf(err))})
+	if e, ok := err.(*sdk.Error); ok {
+		answer = (&wire.Error{Code: e.Code, Message: e.Message, Details: e.Details}).Append(nil)
+	}
+	w.Write(answer)
+	return nil
+}
