@@ -409,6 +409,20 @@ func TestEmergenciesSurviveARestart(t *testing.T) {
 	eventually(t, "the alert is not listed any more", func() bool { return !api.lists(alert.UID) })
 }
 
+// Routes and queues are there before the plugins are: what comes while the server
+// starts waits for them.
+func TestAnAlertWhileTheServerStartsIsKept(t *testing.T) {
+	srv, api := startFeatures(t, "  emergency: {config: {repeat: 0s}}")
+	srv.Restart(t)
+	a := srv.Client(t)
+	takclient.Must(t, a.SA(1, 1))
+	alert := alertOf(a, "b-a-o-tbl", 1, 1)
+	takclient.Must(t, a.Send(alert.XML()))
+	a.Sync(t)
+	api.get("/ManageEmergency/getEmergency").is(200)
+	eventually(t, "the alert is listed", func() bool { return api.lists(alert.UID) })
+}
+
 // What the REST API has answered is there after a crash.
 func TestWhatRESTAnsweredSurvivesKill9(t *testing.T) {
 	needBuiltIn(t)

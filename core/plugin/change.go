@@ -210,6 +210,11 @@ func (e *entry) setUndo(r rows) {
 // move brings a plugin from what it is to a target. After an error it is as
 // before, or, when it did not run before, failed for the reason of the error.
 func (h *Host) move(ctx context.Context, e *entry, next *target, o editOptions) error {
+	if e.waiting != nil && next.set.enabled {
+		// What waits for it is not to be lost by the change. If it cannot start,
+		// it did not run.
+		_ = h.start(ctx, e, e.running.target)
+	}
 	was := e.want
 	switch runs := e.running != nil; {
 	case runs && next.set.enabled:

@@ -131,11 +131,7 @@ func (h *Host) letterEvent(ctx context.Context, d store.DeadLetter) (*hostapi.Ev
 	}
 	for i := range page.Events {
 		if page.Events[i].ID == d.Event {
-			stored, err := eventOf(&page.Events[i])
-			if err == nil {
-				stored.Via = e.Via // the archive does not have it
-			}
-			return stored, err
+			return eventOf(&page.Events[i])
 		}
 	}
 	return e, nil
@@ -153,7 +149,7 @@ func originOf(name string) hostapi.Origin {
 // eventOf makes an event of a stored one.
 func eventOf(s *store.Stored) (*hostapi.Event, error) {
 	e := &hostapi.Event{
-		XML: s.XML, ID: s.ID, Recv: int64(s.Recv), Conn: s.Conn, User: s.User, Client: s.Client, Groups: s.Groups, Hops: s.Hops,
+		XML: s.XML, ID: s.ID, Recv: int64(s.Recv), Conn: s.Conn, User: s.User, Client: s.Client, Groups: s.Groups, Hops: s.Hops, Via: s.Via,
 		Origin: originOf(s.Origin),
 	}
 	if err := cot.Scan(s.XML, &e.Header); err != nil {

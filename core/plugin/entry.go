@@ -21,6 +21,7 @@ type entry struct {
 	// without the turn take mu.
 	want    *target   // what the settings say; never nil
 	running *running  // nil: it does not run
+	waiting *running  // running, until it is active: its routes and queue are in force
 	guard   *running  // while it does not run: drops the events that its filters would have decided about
 	tried   bool      // it has failed with this target
 	lacking bool      // for want of another plugin
@@ -178,6 +179,9 @@ func (e *entry) setRunning(r *running) {
 		e.counts = sum(e.counts, e.running.actor.Counts())
 	}
 	e.running = r
+	if e.waiting != r {
+		e.waiting = nil
+	}
 }
 
 // sum adds what was counted; what is the state of the moment ends with an actor.

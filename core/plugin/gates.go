@@ -38,7 +38,7 @@ func (h *Host) Ready(listener string) <-chan struct{} {
 func (g *gates) update(entries []*entry) {
 	var waiting [][]string // listeners of filters that are to be there and are not; empty: all
 	for _, e := range entries {
-		if e.running != nil || !e.want.set.enabled || e.want.pkg == nil {
+		if e.running != nil && e.waiting == nil || !e.want.set.enabled || e.want.pkg == nil {
 			continue
 		}
 		for _, f := range e.want.pkg.Manifest.Filters {

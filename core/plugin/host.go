@@ -171,6 +171,7 @@ func (h *Host) Start(ctx context.Context, l Layers) error {
 		// Whatever was on probation has started anew.
 		e.setSpent(unquote(h.rows[name][formerKey]))
 	}
+	h.prepareAll(ctx)
 	h.gates.update(h.list())
 	kept, end := context.WithCancel(context.WithoutCancel(ctx))
 	h.end = end
@@ -180,6 +181,21 @@ func (h *Host) Start(ctx context.Context, l Layers) error {
 	}()
 	h.poke()
 	return nil
+}
+
+// prepareAll puts routes and queues of all plugins that are on in force, before the
+// first of them is compiled: what comes in meanwhile waits for them.
+func (h *Host) prepareAll(ctx context.Context) {
+	for _, name := range h.order() {
+		e := h.find(name)
+		if e == nil || !e.want.set.enabled || e.want.err != nil {
+			continue
+		}
+		if err := h.prepare(ctx, e, e.want); err != nil {
+			// The keeper tries the same, and its error is the plugin's state.
+			h.log.Debug("a plugin is not prepared", slog.String("plugin", name), slog.Any("err", err))
+		}
+	}
 }
 
 // restore puts in force what plugins have set in the router before. It does not

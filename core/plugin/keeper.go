@@ -57,7 +57,7 @@ func (h *Host) due() *entry {
 	for _, name := range h.order() {
 		e := h.find(name)
 		switch {
-		case e == nil || e.running != nil || !e.want.set.enabled || e.want.err != nil:
+		case e == nil || e.running != nil && e.waiting == nil || !e.want.set.enabled || e.want.err != nil:
 		case !e.tried,
 			e.lacking && len(there.lacks(e.want.pkg.Manifest)) == 0,
 			!e.again.IsZero() && !now.Before(e.again):

@@ -75,13 +75,23 @@ func (h *Host) start(ctx context.Context, e *entry, t *target) (err error) {
 			h.setGuard(e, t)
 		}
 	}()
+	if e.waiting == nil {
+		if err := h.prepare(ctx, e, t); err != nil {
+			return err
+		}
+	}
+	return h.activate(ctx, e)
+}
+
+// prepare puts the routes and the queue of a plugin that does not run in force:
+// requests and events wait for activate, and a fail-closed filter drops meanwhile.
+func (h *Host) prepare(ctx context.Context, e *entry, t *target) error {
 	if err := h.judge(ctx, t, h.inForce(), h.wanted()); err != nil {
 		return err
 	}
 	if err := h.pin(ctx, t); err != nil {
 		return err
 	}
-	e.set(Verified, "")
 	if t.pkg.Manifest.Runtime == "process" {
 		// Nothing of the plugin runs: programs of other versions can go.
 		if err := pack.Prune(h.programs(t.name), t.pkg.SHA256); err != nil {
@@ -96,13 +106,34 @@ func (h *Host) start(ctx context.Context, e *entry, t *target) (err error) {
 	if err != nil {
 		return err
 	}
-	defer func() {
-		if err != nil {
-			r.calls.Close()
-		}
-	}()
+	e.set(Verified, "")
+	e.hold()
+	r.actor = run.New(h.actorOptions(e), r.version)
+	commit()
+	e.setRunning(r)
+	e.waiting = r
+	h.publish()
+	return nil
+}
+
+// activate brings what prepare has put in force to life. After an error nothing of
+// it is in force any more.
+func (h *Host) activate(ctx context.Context, e *entry) error {
 	ctx, cancel := context.WithTimeout(ctx, startTime)
 	defer cancel()
+	r := e.running
+	e.waiting = nil
+	defer e.release()
+	if err := h.bring(ctx, e, r); err != nil {
+		err = errors.Join(unfit(err), h.withdraw(ctx, e, r))
+		r.calls.Close()
+		return err
+	}
+	h.dropGuard(ctx, e)
+	return nil
+}
+
+func (h *Host) bring(ctx context.Context, e *entry, r *running) error {
 	index, err := h.reindex(ctx, e, r)
 	if err != nil {
 		return err
@@ -111,27 +142,14 @@ func (h *Host) start(ctx context.Context, e *entry, t *target) (err error) {
 	if err := index.finish(ctx); err != nil {
 		return err
 	}
-	timers, err := h.timersOf(ctx, t.name)
+	timers, err := h.timersOf(ctx, e.name)
 	if err != nil {
 		return err
 	}
-	e.hold()
-	r.actor = run.New(h.actorOptions(e), r.version)
 	r.actor.TimersChanged(timers)
 	h.starting.Store(r) // timers that its init sets come after those of before
 	defer h.starting.Store(nil)
-	// Requests and events wait for the code; a fail-closed filter drops meanwhile.
-	commit()
-	e.setRunning(r)
-	h.publish()
-	if err := r.actor.Activate(ctx, nil); err != nil {
-		err = errors.Join(err, h.withdraw(ctx, e, r))
-		e.release()
-		return err
-	}
-	e.release()
-	h.dropGuard(ctx, e)
-	return nil
+	return r.actor.Activate(ctx, nil)
 }
 
 // withdraw takes back a plugin that did not come to life.
@@ -211,7 +229,18 @@ func (h *Host) replace(ctx context.Context, e *entry, t *target) error {
 	if err != nil {
 		r.calls.Close()
 	}
-	return err
+	return unfit(err)
+}
+
+// unfit gives an error of a plugin that does not run a code, unless somebody knew a
+// better one: that its program is none, or takes too long, is no failure of the
+// server's, and whoever starts it has to know.
+func unfit(err error) error {
+	var s *call.StatusError
+	if err == nil || store.CodeOf(err) != "" || errors.As(err, &s) {
+		return err
+	}
+	return &store.Error{Code: store.Conflict, Err: err}
 }
 
 // takeOver puts in force what belongs to a version beside its actor. It runs on

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/takhost/takhost/core/config"
+	"github.com/takhost/takhost/core/store"
 )
 
 // Reload reads the configuration again and applies what can change while the
@@ -20,11 +21,11 @@ func (s *Server) Reload(ctx context.Context) error {
 	defer s.reloading.Unlock()
 	next, err := s.opt.Load()
 	if err != nil {
-		return err
+		return &store.Error{Code: store.Invalid, Err: err}
 	}
 	layers, err := pluginLayers(next.Plugins)
 	if err != nil {
-		return err
+		return &store.Error{Code: store.Invalid, Err: err}
 	}
 	if err := s.host.Apply(ctx, layers); err != nil {
 		return err

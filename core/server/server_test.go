@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"io"
 	"log/slog"
 	"net"
@@ -21,8 +22,8 @@ func TestStatusWhileItStarts(t *testing.T) {
 	srv := New(&cfg, Options{Log: slog.New(slog.NewTextHandler(t.Output(), nil)), Version: "test"})
 	client := &http.Client{Transport: &http.Transport{
 		DisableKeepAlives: true,
-		Dial: func(string, string) (net.Conn, error) {
-			return net.Dial("unix", filepath.Join(cfg.Data, web.AdminSocket))
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, "unix", filepath.Join(cfg.Data, web.AdminSocket))
 		},
 	}}
 	status := func() error {

@@ -46,7 +46,6 @@ type Kit struct {
 	actions  map[string]func(*sdk.Action) (sdk.ActionResult, error)
 	fault    *fault
 	conflict int
-	failures int // kit methods that could not do their work
 }
 
 // Option changes how a Kit starts.

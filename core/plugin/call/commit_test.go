@@ -307,7 +307,7 @@ func TestTimers(t *testing.T) {
 		t.Fatal(err)
 	}
 	for i := range stored {
-		stored[i].Due = stored[i].Due.UTC()
+		stored[i].Due, stored[i].Revision = stored[i].Due.UTC(), 0
 	}
 	want := []store.Timer{
 		{Plugin: "p", Name: "a", Due: b.clock().Add(5 * time.Second), Every: 5 * time.Second, Data: []byte("x")},

@@ -65,7 +65,7 @@ func (e *Env) findEvent(ctx context.Context, id hostapi.ID, from, to time.Time, 
 func eventOf(s *store.Stored) (*hostapi.Event, error) {
 	e := &hostapi.Event{
 		XML: s.XML, ID: s.ID, Recv: int64(s.Recv), Conn: s.Conn, User: s.User, Client: s.Client, Groups: s.Groups,
-		Origin: origins[s.Origin], Hops: s.Hops,
+		Origin: origins[s.Origin], Hops: s.Hops, Via: s.Via,
 	}
 	if err := cot.Scan(e.XML, &e.Header); err != nil {
 		return nil, fmt.Errorf("read stored event %s: %w", s.ID, err)

@@ -194,7 +194,7 @@ func (a *Actor) Offer(evs []*hostapi.Event) {
 func (a *Actor) TimersChanged(timers []store.Timer) {
 	for _, t := range timers {
 		if t.Cancelled {
-			a.sched.drop(t.Name, false)
+			a.sched.drop(t.Name, t.Revision)
 		} else {
 			a.sched.set(timer{Timer: t})
 		}

@@ -17,7 +17,6 @@ type circuit struct {
 	mu      sync.Mutex
 	crashes []time.Time // in the window, oldest first
 	reason  string      // of the latest
-	last    time.Time
 	open    bool
 	backOff time.Duration // of the time before; 0: none
 	since   time.Time     // when it was closed again
@@ -33,7 +32,7 @@ func (c *circuit) crash(now time.Time, reason string) {
 		c.crashes = c.crashes[1:]
 	}
 	c.crashes = append(c.crashes, now)
-	c.reason, c.last = reason, now
+	c.reason = reason
 	c.open = c.open || len(c.crashes) >= c.tune.Crashes
 }
 
@@ -63,7 +62,7 @@ func (c *circuit) tripped() (reason string, open bool) {
 func (c *circuit) trip(now time.Time, reason string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.reason, c.last, c.open = reason, now, true
+	c.reason, c.open = reason, true
 }
 
 // wait gives how long the plugin is left alone: twice as long as the time
@@ -84,12 +83,6 @@ func (c *circuit) reset(now time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.crashes, c.open, c.since, c.falls = nil, false, now, 0
-}
-
-func (c *circuit) lastCrash() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.last
 }
 
 // crashed counts a dead instance of v, which its user has thrown away.

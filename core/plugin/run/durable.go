@@ -233,7 +233,7 @@ func (a *Actor) giveDurable(ctx context.Context, v *Version, list []entry, next 
 // eventOf makes an event out of a stored one.
 func eventOf(s *store.Stored) (*hostapi.Event, error) {
 	e := &hostapi.Event{
-		XML: s.XML, ID: s.ID, Recv: int64(s.Recv), Conn: s.Conn, User: s.User, Client: s.Client, Groups: s.Groups, Hops: s.Hops,
+		XML: s.XML, ID: s.ID, Recv: int64(s.Recv), Conn: s.Conn, User: s.User, Client: s.Client, Groups: s.Groups, Hops: s.Hops, Via: s.Via,
 	}
 	for o := hostapi.FromClient; o <= hostapi.FromPeer; o++ {
 		if o.String() == s.Origin {

@@ -28,11 +28,15 @@ type fakeArchive struct {
 func newArchive() *fakeArchive { return &fakeArchive{news: make(chan struct{}, 1)} }
 
 func (f *fakeArchive) add(t *testing.T, uids ...string) {
+	f.addOf(t, hostapi.FromClient, "", uids...)
+}
+
+func (f *fakeArchive) addOf(t *testing.T, o hostapi.Origin, via string, uids ...string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for _, uid := range uids {
 		e := event(t, uid)
-		f.list = append(f.list, store.Stored{ID: hostapi.ID(len(f.list) + 1), XML: e.XML, Origin: "client", Groups: e.Groups, User: "anna"})
+		f.list = append(f.list, store.Stored{ID: hostapi.ID(len(f.list) + 1), XML: e.XML, Origin: o.String(), Via: via, Groups: e.Groups, User: "anna"})
 	}
 	select {
 	case f.news <- struct{}{}:
@@ -171,6 +175,37 @@ func TestDurableFailures(t *testing.T) {
 				}
 				if at := b.cursor(); at != 6 {
 					t.Errorf("the cursor is at %d, want 6", at)
+				}
+			})
+		})
+	}
+}
+
+// The archive, too, tells a plugin's own events from those of others.
+func TestDurableOwnEvents(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		own  bool
+		want []string
+	}{
+		{"not asked for", false, []string{"a client's", "another plugin's"}},
+		{"asked for", true, []string{"a client's", "its own", "another plugin's"}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b := newBed(t)
+				archive := newArchive()
+				b.archive = archive
+				v, _ := b.version(events(emitUID), durableSub, func(m *manifest.Manifest) { m.Subscriptions[0].Own = tt.own })
+				b.start(v)
+				synctest.Wait()
+				archive.add(t, "a client's")
+				archive.addOf(t, hostapi.FromPlugin, "p", "its own")
+				archive.addOf(t, hostapi.FromPlugin, "q", "another plugin's")
+				synctest.Wait()
+				b.stop()
+				if diff := cmp.Diff(tt.want, b.db.sent()); diff != "" {
+					t.Errorf("events handled (-want +got):\n%s", diff)
 				}
 			})
 		})

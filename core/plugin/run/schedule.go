@@ -2,6 +2,7 @@ package run
 
 import (
 	"container/heap"
+	"slices"
 	"sync"
 	"time"
 
@@ -31,15 +32,34 @@ type schedule struct {
 	mu    sync.Mutex
 	heap  timerHeap
 	byKey map[timerKey]*timer
-	count uint64 // of settings
+	count uint64            // of settings
+	drops map[string]uint64 // revision in which a row last went, by name
+	gone  []drop            // of drops, oldest first
 }
 
-func newSchedule() *schedule { return &schedule{byKey: map[timerKey]*timer{}} }
+// drop is that a row is no more.
+type drop struct {
+	name     string
+	revision uint64
+}
 
-// set puts a timer in place of the one of its name.
+// maxDrops bounds what is remembered of rows that are no more: long enough for
+// word of a commit that is still on its way.
+const maxDrops = 4096
+
+func newSchedule() *schedule {
+	return &schedule{byKey: map[timerKey]*timer{}, drops: map[string]uint64{}}
+}
+
+// set puts a timer in place of the one of its name. Word of two commits may come
+// in another order than the database took them: a row older than what is known
+// of it changes nothing.
 func (s *schedule) set(t timer) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if !t.fixed && s.newer(t.Name, t.Revision) {
+		return
+	}
 	s.remove(timerKey{t.Name, t.fixed})
 	s.count++
 	t.nth = s.count
@@ -47,10 +67,30 @@ func (s *schedule) set(t timer) {
 	heap.Push(&s.heap, &t)
 }
 
-func (s *schedule) drop(name string, fixed bool) {
+// drop takes out the row that went in this revision, unless it is back.
+func (s *schedule) drop(name string, revision uint64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.remove(timerKey{name, fixed})
+	if s.newer(name, revision) {
+		return
+	}
+	s.remove(timerKey{name, false})
+	s.drops[name] = revision
+	if s.gone = append(s.gone, drop{name, revision}); len(s.gone) < maxDrops {
+		return
+	}
+	for _, d := range s.gone[:maxDrops/2] {
+		if s.drops[d.name] == d.revision {
+			delete(s.drops, d.name)
+		}
+	}
+	s.gone = slices.Clone(s.gone[maxDrops/2:])
+}
+
+// newer says whether a later state of the row than that of the revision is known.
+func (s *schedule) newer(name string, revision uint64) bool {
+	have := s.byKey[timerKey{name, false}]
+	return have != nil && have.Revision > revision || s.drops[name] > revision
 }
 
 func (s *schedule) remove(key timerKey) {

@@ -24,8 +24,18 @@ func init() {
 					return c.Collection("docs").Put("timer "+t.Name, nil)
 				},
 			},
+			Actions: map[string]func(*sdk.Call, *sdk.Action) (sdk.ActionResult, error){"put": put},
 		}
 	})
+}
+
+// put is for other plugins: their bytes become a document, and they get theirs and
+// its name back.
+func put(c *sdk.Call, a *sdk.Action) (sdk.ActionResult, error) {
+	if err := c.Collection("docs").Put("action", a.Body); err != nil {
+		return sdk.ActionResult{}, err
+	}
+	return sdk.ActionResult{Body: append([]byte(c.Name()+" has "), a.Body...)}, nil
 }
 
 func main() { sdk.Main() }

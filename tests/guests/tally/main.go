@@ -34,6 +34,7 @@ type tally struct {
 	lost, twice int64
 	first       string // the first fault
 
+	batches int     // of this instance
 	waited  bool    // the first batch of this instance has come
 	pauses  []int64 // µs that the oldest event of each instance's first batch had waited
 	longest int64   // µs that any event had waited
@@ -67,7 +68,7 @@ func (t *tally) health(*sdk.Call) error {
 }
 
 func (t *tally) batch(c *sdk.Call, b sdk.Batch) error {
-	if t.fault == "events" {
+	if t.batches++; t.fault == "events" || t.fault == "later" && t.batches > 3 {
 		trap()
 	}
 	now := c.Now().UnixMicro()
@@ -235,11 +236,12 @@ func (t *tally) restore(_ *sdk.Call, s *sdk.Snapshot) error {
 // loop never ends.
 func loop() {
 	for turns := 0; ; turns++ {
-		spins = turns
+		keep(turns)
 	}
 }
 
-var spins int
+//go:noinline
+func keep(int) {}
 
 // trap ends the instance: what panics on another goroutine nothing can recover.
 func trap() {
