@@ -19,7 +19,7 @@ func TestRoundTrip(t *testing.T) {
 	full := &hostapi.Event{
 		XML: "<event uid='ü→\U0001F680\"\\' type=\"b-t-f\">\t\n\\N \\. '' $1 ?</event>",
 		ID:  id, Recv: at.UnixMicro(), Conn: math.MaxUint64, User: "O'Brien", Client: "ANDROID-\\1", Groups: math.MaxInt32,
-		Origin: hostapi.FromFederate, Hops: 255,
+		Origin: hostapi.FromFederate, Hops: 255, Via: "ge'o",
 	}
 	full.Header = cot.Header{
 		UID: "GeoChat.ANDROID-1.All Chat Rooms.x", Type: "b-t-f", How: "h-g-i-g-o",
@@ -28,7 +28,7 @@ func TestRoundTrip(t *testing.T) {
 		Callsign: "Ænna \x7f", Team: "Dark Green", Role: "K9", Flags: cot.HasPoint,
 	}
 	want := Stored{
-		ID: id, Recv: Micros(at.UnixMicro()), Origin: "federate", Hops: 255, Conn: math.MaxUint64, User: "O'Brien",
+		ID: id, Recv: Micros(at.UnixMicro()), Origin: "federate", Hops: 255, Via: "ge'o", Conn: math.MaxUint64, User: "O'Brien",
 		Client: "ANDROID-\\1", Groups: math.MaxInt32, Type: "b-t-f", How: "h-g-i-g-o", UID: "GeoChat.ANDROID-1.All Chat Rooms.x",
 		Time: -62135596800_000000, Start: 1, Stale: 253402300799_999999, HasPoint: true,
 		Lat: -89.999999999999, Lon: 179.123456789012345, Hae: -12.5, CE: cot.Unknown, LE: 1e-300,

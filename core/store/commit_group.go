@@ -161,23 +161,19 @@ func (g *group) checkUnique(w *Work) error {
 }
 
 func (g *group) checkQuota(w *Work) error {
-	type sum struct{ delta, quota int64 }
-	var sums map[*Owner]*sum
+	var sums map[*Owner]int64
 	for k, d := range w.docs {
 		o := d.coll.owner
 		if o.Quota <= 0 {
 			continue
 		}
 		if sums == nil {
-			sums = map[*Owner]*sum{}
+			sums = map[*Owner]int64{}
 		}
-		if sums[o] == nil {
-			sums[o] = &sum{}
-		}
-		sums[o].delta += d.size - g.docs[k].is.size
+		sums[o] += d.size - g.docs[k].is.size
 	}
-	for o, s := range sums {
-		if total := g.usage[o.Plugin].Bytes + s.delta; s.delta > 0 && total > o.Quota {
+	for o, delta := range sums {
+		if total := g.usage[o.Plugin].Bytes + delta; delta > 0 && total > o.Quota {
 			return overQuota(o, total)
 		}
 	}
@@ -246,6 +242,7 @@ func (g *group) apply(w *Work, revision uint64) (out Committed) {
 		out.Aliases = append(out.Aliases, a.now)
 	}
 	for k, t := range w.timers {
+		t.Revision = revision
 		g.timers[k] = t
 		out.Timers = append(out.Timers, *t)
 	}

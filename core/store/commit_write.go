@@ -21,7 +21,7 @@ var (
 	putTopics   = insertRows("topics", "name, plugin, revision", "name", "plugin, revision")
 	putMembers  = insertRows("topic_members", `topic, "user", client, may_publish`, `topic, "user", client`, "may_publish")
 	putAliases  = insertRows("topic_aliases", "name, plugin, revision, topics", "name", "plugin, revision, topics")
-	putTimers   = insertRows("timers", "plugin, name, due, every, data", "plugin, name", "due, every, data")
+	putTimers   = insertRows("timers", "plugin, name, revision, due, every, data", "plugin, name", "revision, due, every, data")
 	putCursors  = insertRows("archive_cursors", "plugin, id, late", "plugin", "id, late")
 	putNotes    = insertRows("plugin_state", "plugin, key, value", "plugin, key", "value")
 	putMarks    = insertRows("doc_indexes", "idx, coll, def", "idx", "coll, def")
@@ -319,7 +319,7 @@ func (g *group) writeRows() error {
 	}
 	if err := g.t.exec(&putTimers, len(set), func(i int, to []any) []any {
 		t := g.timers[set[i]]
-		return append(to, t.Plugin, t.Name, t.Due.UnixMicro(), t.Every.Microseconds(), t.Data)
+		return append(to, t.Plugin, t.Name, int64(t.Revision), t.Due.UnixMicro(), t.Every.Microseconds(), t.Data)
 	}); err != nil {
 		return err
 	}

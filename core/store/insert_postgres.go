@@ -72,7 +72,8 @@ func appendTuple(b []byte, e *hostapi.Event) []byte {
 	b = appendText(b, e.Callsign)
 	b = appendText(b, e.Team)
 	b = appendText(b, e.Role)
-	return appendText(b, e.XML)
+	b = appendText(b, e.XML)
+	return appendText(b, e.Via)
 }
 
 func appendInt2(b []byte, v int16) []byte {

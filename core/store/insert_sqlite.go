@@ -14,12 +14,12 @@ import (
 
 // eventColumns are the columns of events in the order in which both inserters
 // write them.
-const eventColumns = `id, recv, origin, hops, conn, "user", client, "groups", type, how, uid, time, start, stale, lat, lon, hae, ce, le, callsign, team, role, xml`
+const eventColumns = `id, recv, origin, hops, conn, "user", client, "groups", type, how, uid, time, start, stale, lat, lon, hae, ce, le, callsign, team, role, xml, via`
 
-const numColumns = 23
+const numColumns = 24
 
 // sqliteInserter runs one prepared statement per row, straight on the driver:
-// database/sql would copy and check the 23 arguments of each row anew, which
+// database/sql would copy and check the 24 arguments of each row anew, which
 // costs a tenth of the whole. Statements of many rows were no faster.
 type sqliteInserter struct {
 	stmt driver.Stmt
@@ -72,7 +72,7 @@ func (in *sqliteInserter) bind(e *hostapi.Event) {
 	for i, v := range [numColumns]any{
 		int64(e.ID), e.Recv, int64(e.Origin), int64(e.Hops), int64(e.Conn), e.User, e.Client, int64(e.Groups),
 		e.Type, e.How, e.UID, e.Time, e.Start, e.Stale, lat, lon, finite(e.Hae), finite(e.CE), finite(e.LE),
-		e.Callsign, e.Team, e.Role, e.XML,
+		e.Callsign, e.Team, e.Role, e.XML, e.Via,
 	} {
 		in.args[i].Value = v
 	}

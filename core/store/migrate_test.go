@@ -272,7 +272,7 @@ func TestUpgrade(t *testing.T) {
 			if part == "state" {
 				execute(t, d, "INSERT INTO settings (key, value) VALUES ('k', 'v')")
 			} else {
-				execute(t, d, `INSERT INTO events (`+eventColumns+`) VALUES (?, ?, 0, 0, 1, '', '', 1, 'a-f-G', '', 'u', 0, 0, 0, NULL, NULL, 0, 0, 0, '', '', '', '<event/>')`, int64(at.ID), at.Recv)
+				execute(t, d, `INSERT INTO events (`+strings.TrimSuffix(eventColumns, ", via")+`) VALUES (?, ?, 0, 0, 1, '', '', 1, 'a-f-G', '', 'u', 0, 0, 0, NULL, NULL, 0, 0, 0, '', '', '', '<event/>')`, int64(at.ID), at.Recv)
 				execute(t, d, "INSERT INTO event_hours (hour, min_id, max_id, events, bytes, ahead, behind) VALUES (?, ?, ?, 1, 438, 0, 0)", hourOf(at.Recv), int64(at.ID), int64(at.ID))
 			}
 			if err := d.close(); err != nil {
@@ -286,6 +286,16 @@ func TestUpgrade(t *testing.T) {
 		put(t, s, event(0, testTime.Add(-time.Second)))
 		if ids, _ := after(t, s, Cursor{}, 0); !cmp.Equal(ids, []hostapi.ID{at.ID, event(0, testTime.Add(-time.Second)).ID}) {
 			t.Errorf("events: got %v, want that of before, and a late one", ids)
+		}
+		emitted := event(2, testTime)
+		emitted.Origin, emitted.Via = hostapi.FromPlugin, "geo"
+		put(t, s, emitted)
+		var via []string
+		for _, e := range all(t, s, Query{Ascending: true}) {
+			via = append(via, e.Via)
+		}
+		if diff := cmp.Diff([]string{"", "", "geo"}, via); diff != "" {
+			t.Errorf("plugins that emitted the events (-want +got):\n%s", diff)
 		}
 		w := s.Plugins().Begin()
 		mustPut(t, w, owner("a"), "plain", "x", "y")

@@ -77,7 +77,7 @@ func (t *stateTx) removeRows(plugin string) (out Committed, err error) {
 	}
 	rows, err = t.tx.QueryContext(ctx, d.dialect("SELECT name FROM timers WHERE plugin = ? ORDER BY name"), plugin)
 	err = each(rows, err, func(rows *sql.Rows) error {
-		timer := Timer{Plugin: plugin, Cancelled: true}
+		timer := Timer{Plugin: plugin, Revision: t.last, Cancelled: true}
 		err := rows.Scan(&timer.Name)
 		out.Timers = append(out.Timers, timer)
 		return err

@@ -105,7 +105,8 @@ type Timer struct {
 	Due       time.Time     // whole µs
 	Every     time.Duration // after Due; 0: once
 	Data      []byte
-	Cancelled bool // in Committed: it is no more
+	Revision  uint64 // rises with each change; of two states the higher one is newer; 0: staged, not committed yet
+	Cancelled bool   // in Committed: it is no more
 }
 
 // Committed says what a commit has changed outside of documents.

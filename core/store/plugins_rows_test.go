@@ -136,7 +136,7 @@ func TestTimersCursorsAndNotes(t *testing.T) {
 			t.Helper()
 			wantCode(t, timer.Name, w.SetTimer(o, timer), want)
 		}
-		set(a, Timer{Plugin: "x", Name: "once", Due: due, Data: []byte("d"), Cancelled: true}, "")
+		set(a, Timer{Plugin: "x", Name: "once", Due: due, Data: []byte("d"), Revision: 99, Cancelled: true}, "")
 		set(a, Timer{Name: "repeat", Due: due, Every: 90*time.Second + 7}, "")
 		set(a, Timer{Name: "gone", Due: due}, "")
 		set(b, Timer{Name: "once", Due: due}, "")
@@ -159,8 +159,11 @@ func TestTimersCursorsAndNotes(t *testing.T) {
 		if diff := cmp.Diff([]Timer{once, often}, got, equal); diff != "" || err != nil {
 			t.Errorf("staged: error %v (-want +got):\n%s", err, diff)
 		}
-		want := Committed{Timers: []Timer{{Plugin: "a", Name: "gone", Cancelled: true}, once, often, others}}
-		if diff := cmp.Diff(want, commit(t, w), equal); diff != "" {
+		done := commit(t, w)
+		revision := done.Timers[0].Revision
+		once.Revision, often.Revision, others.Revision = revision, revision, revision
+		want := Committed{Timers: []Timer{{Plugin: "a", Name: "gone", Revision: revision, Cancelled: true}, once, often, others}}
+		if diff := cmp.Diff(want, done, equal); diff != "" || revision == 0 {
 			t.Errorf("committed (-want +got):\n%s", diff)
 		}
 		closeStore(t, s)
@@ -182,7 +185,12 @@ func TestTimersCursorsAndNotes(t *testing.T) {
 		wantCode(t, "remove note", w.SetState(a, "k", nil), "")
 		wantCode(t, "cancel", w.CancelTimer(a, "once"), "")
 		wantCode(t, "set anew", w.SetTimer(a, Timer{Name: "repeat", Due: us.Add(time.Hour)}), "")
-		commit(t, w)
+		for _, timer := range commit(t, w).Timers {
+			if timer.Revision <= revision {
+				t.Errorf("timer %s: got revision %d, want one above %d", timer.Name, timer.Revision, revision)
+			}
+			often.Revision = timer.Revision
+		}
 		for _, key := range []string{"k", "none"} {
 			if _, err := p.State(ctx, "a", key); CodeOf(err) != NotFound {
 				t.Errorf("note %s: got error %v, want that there is none", key, err)

@@ -258,7 +258,7 @@ func TestRemovePlugin(t *testing.T) {
 			t.Fatal(err)
 		}
 		if len(c.Topics) != 1 || !c.Topics[0].Dropped || c.Topics[0].Name != "a/t" || len(c.Aliases) != 1 || c.Aliases[0].Name != "a/m" ||
-			len(c.Timers) != 1 || !c.Timers[0].Cancelled || c.Documents != removeChunk+50 {
+			len(c.Timers) != 1 || !c.Timers[0].Cancelled || c.Timers[0].Revision == 0 || c.Documents != removeChunk+50 {
 			t.Errorf("committed: got %+v", c)
 		}
 		if diff := cmp.Diff(want, counts()); diff != "" {

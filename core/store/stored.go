@@ -14,6 +14,7 @@ type Stored struct {
 	Recv     Micros        `json:"recv"` // of the core's clock
 	Origin   string        `json:"origin"`
 	Hops     uint8         `json:"hops"`
+	Via      string        `json:"via,omitempty"` // plugin that emitted it
 	Conn     uint64        `json:"conn"`
 	User     string        `json:"user"`
 	Client   string        `json:"client"` // client uid of the connection
@@ -42,7 +43,7 @@ func (s *Stored) scan(rows *sql.Rows) error {
 	var conn int64
 	var lat, lon sql.NullFloat64
 	err := rows.Scan(&s.ID, &s.Recv, &origin, &s.Hops, &conn, &s.User, &s.Client, &s.Groups, &s.Type, &s.How, &s.UID,
-		&s.Time, &s.Start, &s.Stale, &lat, &lon, &s.Hae, &s.CE, &s.LE, &s.Callsign, &s.Team, &s.Role, &s.XML)
+		&s.Time, &s.Start, &s.Stale, &lat, &lon, &s.Hae, &s.CE, &s.LE, &s.Callsign, &s.Team, &s.Role, &s.XML, &s.Via)
 	s.Origin, s.Conn = hostapi.Origin(origin).String(), uint64(conn)
 	s.HasPoint, s.Lat, s.Lon = lat.Valid && lon.Valid, lat.Float64, lon.Float64
 	return err

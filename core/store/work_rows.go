@@ -17,7 +17,7 @@ const maxNote = 64 << 10
 
 var (
 	selectCounters = onRows("SELECT plugin, name, value", "counters", "plugin", "name")
-	selectTimers   = onRows("SELECT plugin, name, due, every, data", "timers", "plugin")
+	selectTimers   = onRows("SELECT plugin, name, revision, due, every, data", "timers", "plugin")
 )
 
 // stagedCounter is a counter as it was first read and as it will be.
@@ -52,7 +52,8 @@ func (w *Work) Next(ctx context.Context, o *Owner, counter string) (int64, error
 	return c.now, nil
 }
 
-// SetTimer stages a timer, or another time for it. Plugin is the owner's.
+// SetTimer stages a timer, or another time for it. Plugin is the owner's, the
+// revision that of the commit.
 func (w *Work) SetTimer(o *Owner, t Timer) error {
 	if err := w.check(o, "timer", t.Name); err != nil {
 		return fmt.Errorf("set timer: %w", err)
@@ -67,7 +68,7 @@ func (w *Work) SetTimer(o *Owner, t Timer) error {
 	case len(t.Data) > maxNote:
 		return fmt.Errorf("set timer: %w", &Error{Code: Limit, Msg: fmt.Sprintf("%s: its data has %d bytes: at most %d", t.Name, len(t.Data), maxNote)})
 	}
-	t.Plugin, t.Cancelled = o.Plugin, false
+	t.Plugin, t.Revision, t.Cancelled = o.Plugin, 0, false
 	t.Due, t.Every, t.Data = t.Due.UTC().Truncate(time.Microsecond), t.Every.Truncate(time.Microsecond), append([]byte{}, t.Data...)
 	stage(w, &w.timers, ownedName{o.Plugin, t.Name}, &t)
 	return nil
@@ -120,7 +121,7 @@ func compareTimers(a, b Timer) int {
 
 func scanTimer(rows *sql.Rows) (t Timer, err error) {
 	var due, every int64
-	err = rows.Scan(&t.Plugin, &t.Name, &due, &every, &t.Data)
+	err = rows.Scan(&t.Plugin, &t.Name, &t.Revision, &due, &every, &t.Data)
 	t.Due, t.Every = time.UnixMicro(due).UTC(), time.Duration(every)*time.Microsecond
 	return t, err
 }
@@ -128,7 +129,7 @@ func scanTimer(rows *sql.Rows) (t Timer, err error) {
 // Timers gives the timers of all plugins, by plugin and name.
 func (p *Plugins) Timers(ctx context.Context) ([]Timer, error) {
 	var timers []Timer
-	err := p.list(ctx, func() { timers = nil }, "SELECT plugin, name, due, every, data FROM timers", nil, func(rows *sql.Rows) error {
+	err := p.list(ctx, func() { timers = nil }, "SELECT plugin, name, revision, due, every, data FROM timers", nil, func(rows *sql.Rows) error {
 		t, err := scanTimer(rows)
 		timers = append(timers, t)
 		return err

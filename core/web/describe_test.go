@@ -62,7 +62,7 @@ func TestDescription(t *testing.T) {
 	slices.Sort(lines)
 	want := strings.Split(strings.TrimSpace(`
 /api/v1/clients get clients (limit after) 200 JSON 400 default
-/api/v1/config/reload post config-reload () 204 400 501 default
+/api/v1/config/reload post config-reload () 204 400 403 409 501 default
 /api/v1/events get events (uid type from to box group order limit after) 200 JSON 400 404 503 default
 /api/v1/events/live get events-live (uid type box) 200text/event-stream 400 default
 /api/v1/live get live (stream) 200text/event-stream 400 503 default

@@ -14,6 +14,7 @@ type Event struct {
 	Recv     time.Time  `json:"recv" doc:"When the server received it"`
 	Origin   string     `json:"origin" enum:"client,server,plugin,http,federate,peer"`
 	Hops     uint8      `json:"hops,omitempty" doc:"Plugins and federates that it passed"`
+	Via      string     `json:"via,omitempty" doc:"Plugin that emitted it"`
 	Conn     uint64     `json:"conn,omitempty" doc:"Number of the connection it came by"`
 	User     string     `json:"user,omitempty"`
 	Client   string     `json:"client,omitempty" doc:"UID of the client that sent it"`
@@ -37,7 +38,7 @@ type Event struct {
 // EventOf gives the form of an event that was just routed.
 func EventOf(e *hostapi.Event) Event {
 	out := Event{
-		ID: e.ID, Recv: time.UnixMicro(e.Recv).UTC(), Origin: e.Origin.String(), Hops: e.Hops,
+		ID: e.ID, Recv: time.UnixMicro(e.Recv).UTC(), Origin: e.Origin.String(), Hops: e.Hops, Via: e.Via,
 		Conn: e.Conn, User: e.User, Client: e.Client,
 		Type: e.Type, How: e.How, UID: e.UID,
 		Time: stamp(e.Time), Start: stamp(e.Start), Stale: stamp(e.Stale),
@@ -52,7 +53,7 @@ func EventOf(e *hostapi.Event) Event {
 // storedEvent gives the form of an archived event.
 func storedEvent(s *store.Stored) Event {
 	out := Event{
-		ID: s.ID, Recv: s.Recv.Time(), Origin: s.Origin, Hops: s.Hops,
+		ID: s.ID, Recv: s.Recv.Time(), Origin: s.Origin, Hops: s.Hops, Via: s.Via,
 		Conn: s.Conn, User: s.User, Client: s.Client,
 		Type: s.Type, How: s.How, UID: s.UID,
 		Time: stamp(int64(s.Time)), Start: stamp(int64(s.Start)), Stale: stamp(int64(s.Stale)),

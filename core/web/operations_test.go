@@ -114,7 +114,7 @@ func TestEventsAnswer(t *testing.T) {
 		Type: "a-f-G", How: "m-g", UID: "U", Time: 1_790_000_000_000_000, HasPoint: true, Lat: 1.5, Lon: -2.5, Hae: 3, CE: 4, LE: 5,
 		Callsign: "C", Team: "Cyan", Role: "HQ", XML: "<event/>",
 	}
-	pointless := store.Stored{ID: 2, Recv: 1, Origin: "server", Type: "t-x-d-d", UID: "V", XML: "<event>\"&</event>"}
+	pointless := store.Stored{ID: 2, Recv: 1, Origin: "plugin", Hops: 1, Via: "geo", Type: "t-x-d-d", UID: "V", XML: "<event>\"&</event>"}
 	s := newSite(t, &fakeCore{query: func(context.Context, store.Query) (store.Page, error) {
 		return store.Page{Events: []store.Stored{stored, pointless}, Next: "more"}, nil
 	}}, 0)
@@ -123,7 +123,7 @@ func TestEventsAnswer(t *testing.T) {
 		`{"id":"1152921504606846976","recv":"2026-09-21T14:13:20.000001Z","origin":"client","conn":7,"user":"eve","client":"UID-A",` +
 		`"type":"a-f-G","how":"m-g","uid":"U","time":"2026-09-21T14:13:20Z","lat":1.5,"lon":-2.5,"hae":3,"ce":4,"le":5,` +
 		`"callsign":"C","team":"Cyan","role":"HQ","xml":"<event/>"},` +
-		`{"id":"2","recv":"1970-01-01T00:00:00.000001Z","origin":"server","type":"t-x-d-d","how":"","uid":"V","xml":"<event>\"&</event>"}` +
+		`{"id":"2","recv":"1970-01-01T00:00:00.000001Z","origin":"plugin","hops":1,"via":"geo","type":"t-x-d-d","how":"","uid":"V","xml":"<event>\"&</event>"}` +
 		`],"next":"more"}`
 	if diff := cmp.Diff(want, strings.TrimSpace(body)); diff != "" {
 		t.Errorf("body (-want +got):\n%s", diff)

@@ -15,6 +15,7 @@ import (
 	"github.com/takhost/takhost/core/plugin/guest"
 	"github.com/takhost/takhost/hostapi"
 	"github.com/takhost/takhost/hostapi/manifest"
+	"github.com/takhost/takhost/openapi"
 )
 
 const pluginsPath = "/api/v1/plugins"
@@ -140,7 +141,7 @@ func done(p Plugins, change func() error) error {
 func problemOfChange(err error) *Problem {
 	var e *call.StatusError
 	refused := errors.As(err, &e)
-	if guest.ReasonOf(err) != "" || refused && e.Status.HTTP() == http.StatusInternalServerError {
+	if routes := (*openapi.Refused)(nil); errors.As(err, &routes) || guest.ReasonOf(err) != "" || refused && e.Status.HTTP() == http.StatusInternalServerError {
 		return newProblem(http.StatusConflict, err.Error())
 	}
 	p := problemOfPlugin(err)
@@ -188,13 +189,13 @@ func pageOfPlugins(all []plugin.Info, page Paging) PluginPage {
 func reloadOperation(api huma.API, reload func(context.Context) error) {
 	huma.Register(api, operation("POST", "/api/v1/config/reload", "config-reload", "server", "Read the configuration again", huma.Operation{
 		Description: "Applies what can be changed at runtime, without dropping a connection. If anything in it is wrong, nothing changes.",
-		Responses:   errorsOf(api, http.StatusBadRequest, http.StatusNotImplemented),
+		Responses:   errorsOf(api, http.StatusBadRequest, http.StatusForbidden, http.StatusConflict, http.StatusNotImplemented),
 	}), func(ctx context.Context, _ *struct{}) (*struct{}, error) {
 		if reload == nil {
 			return nil, newProblem(http.StatusNotImplemented, "this server cannot reload its configuration")
 		}
 		if err := reload(ctx); err != nil {
-			return nil, problemOfPlugin(err)
+			return nil, problemOfChange(err)
 		}
 		return nil, nil
 	})

@@ -18,6 +18,7 @@ import (
 	"github.com/takhost/takhost/core/store"
 	"github.com/takhost/takhost/hostapi"
 	"github.com/takhost/takhost/hostapi/wire"
+	"github.com/takhost/takhost/openapi"
 )
 
 var since = time.Date(2026, 11, 21, 18, 0, 0, 0, time.UTC)
@@ -57,6 +58,8 @@ func TestPluginOperations(t *testing.T) {
 			status: 403, answer: `"errors":["store: 1 GiB"]`, call: "swap fence "},
 		{name: "swap to one that crashes", method: "POST", path: "/fence/swap", err: fmt.Errorf("trial: %w", &guest.Crash{Op: hostapi.OpInit, Reason: guest.Deadline}),
 			status: 409, answer: "trial: init: deadline", call: "swap fence "},
+		{name: "swap to one whose routes clash", method: "POST", path: "/fence/swap", err: fmt.Errorf("swap: %w", &openapi.Refused{Plugin: "fence", Route: "list", Err: errors.New("is taken")}),
+			status: 409, answer: "swap: plugin fence, route list: is taken", call: "swap fence "},
 		{name: "swap to one that does not start", method: "POST", path: "/fence/swap", err: fmt.Errorf("trial: %w", &call.StatusError{Status: hostapi.Failed, Message: "there is no area"}),
 			status: 409, answer: "trial: failed: there is no area", call: "swap fence "},
 		{name: "dead letter", method: "GET", path: "/fence/dead-letters/2", status: 200, answer: `{"id":2,"plugin":"fence"`},

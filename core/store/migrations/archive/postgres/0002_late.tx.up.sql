@@ -5,3 +5,8 @@ CREATE TABLE late_events (
     id  bigint NOT NULL UNIQUE,
     top bigint NOT NULL
 )
+
+--bun:split
+
+-- The plugin that emitted the event.
+ALTER TABLE events ADD COLUMN via text NOT NULL DEFAULT ''

@@ -5,3 +5,8 @@ CREATE TABLE late_events (
     id  INTEGER NOT NULL UNIQUE,
     top INTEGER NOT NULL
 )
+
+--bun:split
+
+-- The plugin that emitted the event.
+ALTER TABLE events ADD COLUMN via TEXT NOT NULL DEFAULT ''

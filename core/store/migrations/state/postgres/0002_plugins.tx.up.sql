@@ -118,11 +118,12 @@ CREATE TABLE topic_aliases (
 --bun:split
 
 CREATE TABLE timers (
-    plugin text COLLATE "C" NOT NULL,
-    name   text COLLATE "C" NOT NULL,
-    due    bigint NOT NULL,
-    every  bigint NOT NULL,
-    data   bytea NOT NULL,
+    plugin   text COLLATE "C" NOT NULL,
+    name     text COLLATE "C" NOT NULL,
+    revision bigint NOT NULL,
+    due      bigint NOT NULL,
+    every    bigint NOT NULL,
+    data     bytea NOT NULL,
     PRIMARY KEY (plugin, name)
 )
 

@@ -108,11 +108,12 @@ CREATE TABLE topic_aliases (
 --bun:split
 
 CREATE TABLE timers (
-    plugin TEXT NOT NULL,
-    name   TEXT NOT NULL,
-    due    INTEGER NOT NULL,
-    every  INTEGER NOT NULL,
-    data   BLOB NOT NULL,
+    plugin   TEXT NOT NULL,
+    name     TEXT NOT NULL,
+    revision INTEGER NOT NULL,
+    due      INTEGER NOT NULL,
+    every    INTEGER NOT NULL,
+    data     BLOB NOT NULL,
     PRIMARY KEY (plugin, name)
 )
 
