@@ -129,7 +129,9 @@ func (s *Server) stopPlugins(ctx context.Context) (errs []error) {
 		errs = append(errs, s.host.Close(ctx))
 	}
 	if s.wasm != nil {
-		errs = append(errs, s.wasm.Close(ctx))
+		if err := s.wasm.Close(ctx); err != nil {
+			s.opt.Log.Warn("stopped while a plugin was being compiled", slog.Any("err", err))
+		}
 	}
 	if s.process != nil {
 		errs = append(errs, s.process.Close(ctx))

@@ -123,14 +123,15 @@ func (s *Server) Start(ctx context.Context) (err error) {
 // written as far as limits.shutdown allows, and every event that was accepted
 // is in the archive.
 func (s *Server) Stop() error {
-	ctx, cancel := context.WithTimeout(context.Background(), s.cfg.Limits.Shutdown.Std()+archiveDrain)
-	defer cancel()
-	return s.stop(ctx)
+	return s.stop(context.Background())
 }
 
-// archiveDrain is how long a stop may take to write the archive's queue, on top
-// of limits.shutdown.
+// archiveDrain is how long a stop may take to write the archive's queue, whatever
+// time requests and plugins took.
 const archiveDrain = 20 * time.Second
+
+// lastAnswers is how long requests may take to end whose plugin has ended.
+const lastAnswers = time.Second
 
 func (s *Server) stop(ctx context.Context) error {
 	s.ready.Store(false)
@@ -143,12 +144,23 @@ func (s *Server) stop(ctx context.Context) error {
 		s.stream.Close()
 	}
 	if s.web != nil {
-		errs = append(errs, s.web.Close(ctx))
+		soon, cancel := context.WithTimeout(ctx, s.cfg.Limits.Shutdown.Std())
+		errs = append(errs, s.web.Shut(soon))
+		cancel()
 	}
-	errs = append(errs, s.stopPlugins(ctx)...)
+	soon, cancel := context.WithTimeout(ctx, s.cfg.Limits.Shutdown.Std())
+	errs = append(errs, s.stopPlugins(soon)...)
+	cancel()
+	if s.web != nil {
+		soon, cancel := context.WithTimeout(ctx, lastAnswers)
+		errs = append(errs, s.web.Wait(soon))
+		cancel()
+	}
 	close(s.stopping)
 	s.background.Wait()
 	if s.store != nil {
+		ctx, cancel := context.WithTimeout(ctx, archiveDrain)
+		defer cancel()
 		if s.ids != nil {
 			errs = append(errs, s.store.SaveHighID(ctx, s.ids.Last()))
 		}

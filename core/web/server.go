@@ -193,10 +193,13 @@ func (s *Server) protect(log *slog.Logger, next http.Handler) http.Handler {
 	})
 }
 
-// Close stops: no new connections, live events end, requests under way are
+// Close is Shut and Wait: it says so when something is left.
+func (s *Server) Close(ctx context.Context) error { return errors.Join(s.Shut(ctx), s.Wait(ctx)) }
+
+// Shut stops: no new connections, live events end, requests under way are
 // answered. CoT streams are the core's: they should have been ended before.
-// When ctx ends first, what is left is cut, and the error says so.
-func (s *Server) Close(ctx context.Context) error {
+// When ctx ends first, what is left is cut; Wait says so.
+func (s *Server) Shut(ctx context.Context) error {
 	s.mu.Lock()
 	s.closing = true
 	list := s.open
@@ -220,9 +223,15 @@ func (s *Server) Close(ctx context.Context) error {
 		}
 	}
 	s.serving.Wait()
-	if left := s.requests.wait(ctx); left > 0 {
-		// Most wait for a plugin, which ends them when it ends.
-		s.opt.Log.Warn("requests or streams are cut off: they did not end in time", slog.Int("count", left))
-	}
+	s.requests.wait(ctx)
 	return errors.Join(errs...)
+}
+
+// Wait waits until nothing is under way any more. It comes after Shut: requests
+// that wait for a plugin end when it does.
+func (s *Server) Wait(ctx context.Context) error {
+	if left := s.requests.wait(ctx); left > 0 {
+		return fmt.Errorf("stop HTTP: %d requests or streams are still under way", left)
+	}
+	return nil
 }

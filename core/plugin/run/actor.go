@@ -109,7 +109,14 @@ func (a *Actor) Activate(ctx context.Context, timers []store.Timer) error {
 		return err
 	}
 	defer a.release(ctx, v)
-	return a.order(ctx, func(ctx context.Context) error { return a.activate(ctx, v, timers) })
+	return a.order(ctx, func(own context.Context) error {
+		// The end of either cuts the guest's start, which may take as long as its
+		// limits say.
+		own, cancel := context.WithCancel(own)
+		defer cancel()
+		defer context.AfterFunc(ctx, cancel)()
+		return a.activate(own, v, timers)
+	})
 }
 
 func (a *Actor) activate(ctx context.Context, v *Version, timers []store.Timer) error {

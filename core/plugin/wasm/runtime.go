@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	goruntime "runtime"
+	"sync"
 	"time"
 
 	"github.com/tetratelabs/wazero"
@@ -28,6 +29,8 @@ type Runtime struct {
 	log     *slog.Logger
 	cache   *cache
 	compile chan struct{} // holds one: whoever compiles
+
+	compiling sync.WaitGroup
 }
 
 var _ guest.Runtime = (*Runtime)(nil)
@@ -76,14 +79,8 @@ func (r *Runtime) Load(ctx context.Context, c guest.Code) (guest.Module, error) 
 	}
 	code := l.boundTables(c.Module)
 
-	select {
-	case r.compile <- struct{}{}:
-		defer func() { <-r.compile }()
-	case <-ctx.Done():
-		return nil, fmt.Errorf("wait for the compiler: %w", context.Cause(ctx))
-	}
 	began := time.Now()
-	m, err := r.prepare(ctx, code)
+	m, err := r.inTurn(ctx, code)
 	if err != nil {
 		return nil, err
 	}
@@ -93,6 +90,39 @@ func (r *Runtime) Load(ctx context.Context, c guest.Code) (guest.Module, error) 
 	}
 	r.log.Debug("plugin compiled", "plugin", c.Name, "version", c.Version, "took", time.Since(began), "size", m.size)
 	return m, nil
+}
+
+// inTurn prepares one module at a time. A compile that has begun cannot be stopped:
+// when ctx ends first, nobody waits for it, and what comes of it is thrown away.
+func (r *Runtime) inTurn(ctx context.Context, code []byte) (*module, error) {
+	select {
+	case r.compile <- struct{}{}:
+	case <-ctx.Done():
+		return nil, fmt.Errorf("wait for the compiler: %w", context.Cause(ctx))
+	}
+	type result struct {
+		m   *module
+		err error
+	}
+	done := make(chan result)
+	r.compiling.Go(func() {
+		defer func() { <-r.compile }()
+		m, err := r.prepare(context.WithoutCancel(ctx), code)
+		select {
+		case done <- result{m, err}:
+		case <-ctx.Done():
+			if err == nil {
+				err = m.Close(context.Background())
+			}
+			r.log.Debug("a plugin was compiled for nobody", "err", err)
+		}
+	})
+	select {
+	case got := <-done:
+		return got.m, got.err
+	case <-ctx.Done():
+		return nil, fmt.Errorf("compile the plugin: %w", context.Cause(ctx))
+	}
 }
 
 // prepare compiles with the cache. A cache that is damaged or cannot be written
@@ -154,6 +184,19 @@ func (r *Runtime) compileIn(ctx context.Context, code []byte, entry *entry) (m *
 	return m, nil
 }
 
-// Close has nothing left to do: each module had an engine of its own, and all
-// have been closed.
-func (r *Runtime) Close(context.Context) error { return nil }
+// Close waits for a compile that nobody waits for any more, as long as ctx lasts.
+// Else nothing is left to do: each module had an engine of its own, and all have
+// been closed.
+func (r *Runtime) Close(ctx context.Context) error {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		r.compiling.Wait()
+	}()
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("a plugin is still being compiled: %w", context.Cause(ctx))
+	}
+}
