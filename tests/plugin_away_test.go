@@ -4,8 +4,10 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"testing/fstest"
 	"time"
 
+	"github.com/takhost/takhost/core/config"
 	"github.com/takhost/takhost/core/plugin"
 	"github.com/takhost/takhost/tests/guests"
 	"github.com/takhost/takhost/tests/takclient"
@@ -150,6 +152,40 @@ func TestEventsOfPluginThatIsAway(t *testing.T) {
 			if count.Done != tt.done {
 				t.Errorf("it did %d, want %d", count.Done, tt.done)
 			}
+		})
+	}
+}
+
+// A plugin that does not come to an end holds up neither the start of the server
+// nor its stop.
+func TestStartAndStopWithHangingPlugin(t *testing.T) {
+	for _, runtime := range []string{"wasm", "process"} {
+		t.Run(runtime, func(t *testing.T) {
+			guest := guests.Of(t, "rogue", runtime)
+			shipped := fstest.MapFS{
+				"rogue.takplugin": {Data: guest.Pack(t, guests.Limit("httpTime", "30s"))},
+				"stuck.takplugin": {Data: guest.Pack(t, guests.Name("stuck"), guests.Config("does", "loop"), guests.Limit("initTime", "30s"))},
+			}
+			began := time.Now()
+			srv := taktest.Start(t, taktest.WithShipped(shipped), taktest.WithConfig(func(c *config.Config) { c.Limits.Shutdown = config.Duration(time.Second) }))
+			c := srv.Client(t)
+			c.Sync(t)
+			if took := time.Since(began); took > 5*time.Second {
+				t.Errorf("the start took %v", took)
+			}
+			srv.Reaches(t, "rogue", plugin.Active)
+			asked := make(chan error, 1)
+			go func() {
+				_, err := srv.Do("POST", "/api/plugins/rogue/act?does=loop", nil)
+				asked <- err
+			}()
+			srv.Shows(t, "rogue", "has the request", func(i *plugin.Info) bool { return i.Counts.Requests > 0 })
+			began = time.Now()
+			srv.Stop(t)
+			if took := time.Since(began); took > 10*time.Second {
+				t.Errorf("the stop took %v", took)
+			}
+			<-asked // however it ended
 		})
 	}
 }

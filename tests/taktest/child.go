@@ -115,6 +115,14 @@ func (c *Child) Interrupt(t testing.TB) int {
 	return c.cmd.ProcessState.ExitCode()
 }
 
+// Signal sends a signal that does not end the process.
+func (c *Child) Signal(t testing.TB, s os.Signal) {
+	t.Helper()
+	if err := c.cmd.Process.Signal(s); err != nil {
+		t.Fatalf("signal takhost: %v", err)
+	}
+}
+
 func (c *Child) signal(t testing.TB, s os.Signal) {
 	t.Helper()
 	if err := c.cmd.Process.Signal(s); err != nil {
