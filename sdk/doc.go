@@ -44,7 +44,8 @@
 // # Memory
 //
 // Events, trees, bodies of requests and documents are read in place and are good
-// until the function returns. What is kept longer must be copied (strings.Clone).
+// until the function returns. What is kept longer must be copied (strings.Clone):
+// the key of a map each time it is set, as Go then keeps the new one, though equal.
 // Fields, headers and parameters are copies already. plugintest overwrites the
 // memory after each call to show what was not copied.
 //

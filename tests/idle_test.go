@@ -30,7 +30,8 @@ func TestIdleConnectionsAreHeldAndServed(t *testing.T) {
 	})
 }
 
-// withoutPlugins keeps what plugins allocate when they start out of a measurement.
+// withoutPlugins keeps what plugins take when they start, processor and memory, out
+// of a measurement.
 var withoutPlugins = []string{"--set", "plugins.chat.enabled=false", "--set", "plugins.emergency.enabled=false"}
 
 func idle(t *testing.T, srv *taktest.Child, listener string, n int, most int64, conf *tls.Config) {

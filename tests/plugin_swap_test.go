@@ -179,14 +179,19 @@ func (p pauses) String() string {
 // Events flow, versions change, and the plugin gets each event once. How long it
 // stands still is measured by TestSwapsAtFullRate.
 func TestSwaps(t *testing.T) {
-	for _, s := range []swapping{
-		{runtime: "wasm", keep: "memory", rate: 2000, swaps: 3, bad: "dies"},
-		{runtime: "process", keep: "memory", rate: 1000, swaps: 2, bad: "restore"},
-		{runtime: "wasm", keep: "store", rate: 200, swaps: 2, bad: "health"},
+	for _, tt := range []struct {
+		name string
+		swapping
+		opts []taktest.Option
+	}{
+		{"wasm memory", swapping{runtime: "wasm", keep: "memory", rate: 2000, swaps: 3, bad: "dies"}, nil},
+		{"process memory", swapping{runtime: "process", keep: "memory", rate: 1000, swaps: 2, bad: "restore"}, nil},
+		{"wasm store", swapping{runtime: "wasm", keep: "store", rate: 200, swaps: 2, bad: "health"}, nil},
+		{"wasm store on PostgreSQL", swapping{runtime: "wasm", keep: "store", rate: 200, swaps: 2, bad: "more"}, []taktest.Option{taktest.WithPostgres()}},
 	} {
-		t.Run(s.runtime+" "+s.keep, func(t *testing.T) {
-			srv := taktest.Start(t)
-			s.run(t, srv, srv.Admin)
+		t.Run(tt.name, func(t *testing.T) {
+			srv := taktest.Start(t, tt.opts...)
+			tt.run(t, srv, srv.Admin)
 		})
 	}
 }

@@ -89,7 +89,7 @@ func stalledReader(t *testing.T, why string, opts []takclient.Option, args []str
 		rate      = 200     // events a second
 		size      = 8 << 10 // bytes of one: they fill what the system buffers, and not the queue in 2 s
 	)
-	srv := taktest.Run(t, append(args, "--set", "archive.types=[]")...)
+	srv := taktest.Run(t, append(append(args, "--set", "archive.types=[]"), withoutPlugins...)...)
 	d := &delays{}
 	var all []*takclient.Client
 	for range receivers {
@@ -150,7 +150,7 @@ func served(t *testing.T, from *takclient.Client, all []*takclient.Client) {
 func TestFlood(t *testing.T) {
 	const publishers, receivers = 5, 20
 	span := 3 * time.Second
-	srv := taktest.Run(t)
+	srv := taktest.Run(t, withoutPlugins...)
 	var all, pubs []*takclient.Client
 	for i := range receivers {
 		opts := []takclient.Option{takclient.WithoutLog()}

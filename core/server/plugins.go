@@ -128,6 +128,9 @@ func (s *Server) stopPlugins(ctx context.Context) (errs []error) {
 	if s.host != nil {
 		errs = append(errs, s.host.Close(ctx))
 	}
+	// Plugins may have used up the time.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastAnswers)
+	defer cancel()
 	if s.wasm != nil {
 		if err := s.wasm.Close(ctx); err != nil {
 			s.opt.Log.Warn("stopped while a plugin was being compiled", slog.Any("err", err))

@@ -130,7 +130,8 @@ func (s *Server) Stop() error {
 // time requests and plugins took.
 const archiveDrain = 20 * time.Second
 
-// lastAnswers is how long requests may take to end whose plugin has ended.
+// lastAnswers is how long requests may take to end whose plugin has ended, and
+// what runs plugins.
 const lastAnswers = time.Second
 
 func (s *Server) stop(ctx context.Context) error {
