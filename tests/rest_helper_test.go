@@ -69,7 +69,7 @@ func needBuiltIn(t *testing.T) {
 	t.Helper()
 	for _, name := range features {
 		if _, err := fs.Stat(dist.Files(), name+".takplugin"); err != nil {
-			t.Skip("the plugins are not built: make plugins")
+			t.Skip("left out: the plugins that ship with takhost (make plugins builds them)")
 		}
 	}
 }

@@ -19,7 +19,7 @@ func chromium(t *testing.T) string {
 			return path
 		}
 	}
-	t.Skip("needs Chromium (Debian: apt-get install chromium)")
+	t.Skip("left out: Chromium (make tools installs it)")
 	return ""
 }
 

@@ -34,7 +34,7 @@ func python(t testing.TB) string {
 		t.Fatal(err)
 	}
 	if out, err := exec.Command(path, "-c", "import grpc, cryptography").CombinedOutput(); err != nil {
-		t.Skipf("Python with grpcio and cryptography is missing (make tools): %v %s", err, out)
+		t.Skipf("left out: Python with grpcio and cryptography (make tools installs them): %v %q", err, out)
 	}
 	return path
 }
