@@ -121,12 +121,14 @@ func (b *bodyReader) checkType(contentType string) *Problem {
 // bytes reads the body as far as it may go.
 func (b *bodyReader) bytes(w http.ResponseWriter, r *http.Request) ([]byte, *Problem) {
 	if r.ContentLength > b.max {
+		linger(w, r)
 		return nil, tooLarge(b.max)
 	}
 	doc, err := io.ReadAll(http.MaxBytesReader(w, r.Body, b.max))
 	var over *http.MaxBytesError
 	switch {
 	case errors.As(err, &over):
+		linger(w, r)
 		return nil, tooLarge(b.max)
 	case err != nil:
 		return nil, invalidf("body: it did not come whole")

@@ -41,6 +41,20 @@ func hangUp(w http.ResponseWriter) {
 	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(refusedWait)) // the connection has the same error
 }
 
+// What is read on of a body that is too large, at most.
+const (
+	lingerBytes = 16 << 20
+	lingerWait  = 2 * time.Second
+)
+
+// linger reads on in a body that is refused for its size: most clients send all of
+// it before they read, and would see a connection that is reset in the place of the
+// answer.
+func linger(w http.ResponseWriter, r *http.Request) {
+	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(lingerWait)) // the connection has the same error
+	_, _ = io.CopyN(io.Discard, r.Body, lingerBytes)                              // what does not come is no loss
+}
+
 type timedBody struct {
 	io.ReadCloser
 	rc *http.ResponseController
