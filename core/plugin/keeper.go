@@ -3,6 +3,7 @@ package plugin
 import (
 	"cmp"
 	"context"
+	"runtime/debug"
 	"slices"
 	"time"
 
@@ -15,6 +16,7 @@ import (
 func (h *Host) keep(ctx context.Context) {
 	alarm := time.NewTimer(0)
 	defer alarm.Stop()
+	begun := false
 	for {
 		select {
 		case <-ctx.Done():
@@ -24,6 +26,12 @@ func (h *Host) keep(ctx context.Context) {
 		}
 		h.settleBack(ctx)
 		for ctx.Err() == nil && h.startNext(ctx) {
+		}
+		if !begun {
+			// To compile all plugins, or to read their code, takes several times the
+			// memory of the code. A server that idles would keep it for long.
+			begun = true
+			debug.FreeOSMemory()
 		}
 		h.holdBudget(ctx)
 		alarm.Reset(h.untilNext())
