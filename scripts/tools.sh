@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Installs what the tests need beyond Go: PostgreSQL, Python, PyTAK, and for
-# plugins in C and Rust clang and rustc. Does only what is missing, and says what
-# it does.
+# Installs what the tests need beyond Go: PostgreSQL, Python, PyTAK, for plugins in
+# C and Rust clang and rustc, for certificates and proxies openssl, keytool, nginx,
+# Caddy and pebble. Does only what is missing, and says what it does.
 set -euo pipefail
 source "$(dirname "$0")/lib.sh"
 
@@ -33,6 +33,9 @@ have_wasm_rustc() {
 	return 1
 }
 
+# Programs in /usr/sbin are not on everybody's path.
+have_nginx() { PATH=$PATH:/usr/sbin command -v nginx >/dev/null && compgen -G '/usr/lib/nginx/modules/ngx_stream_module.so' >/dev/null; }
+
 missing=()
 if ! have_postgres; then
 	missing+=(postgresql-15)
@@ -53,6 +56,13 @@ if ! have_wasm_rustc; then
 	missing+=(rustc libstd-rust-dev-wasm32 lld)
 fi
 
+command -v openssl >/dev/null || missing+=(openssl)              # a foreign client
+command -v keytool >/dev/null || missing+=(default-jre-headless) # reads key stores as Android does
+command -v caddy >/dev/null || missing+=(caddy)
+if ! have_nginx; then
+	missing+=(nginx-light libnginx-mod-stream)
+fi
+
 if [[ ${#missing[@]} -gt 0 ]]; then
 	if ! command -v apt-get >/dev/null; then
 		printf 'missing: %s\nThis is not Debian: install them with the tool of your system.\n' "${missing[*]}" >&2
@@ -62,7 +72,7 @@ if [[ ${#missing[@]} -gt 0 ]]; then
 	as_root apt-get update -q </dev/null
 	as_root env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends "${missing[@]}" </dev/null
 else
-	echo 'PostgreSQL, Python, a C compiler, clang and rustc for WebAssembly are there'
+	echo 'PostgreSQL, Python, compilers, openssl, keytool, nginx and Caddy are there'
 fi
 
 have_pytak() {
@@ -81,4 +91,11 @@ else
 		echo "the Python packages are installed, but do not import" >&2
 		exit 1
 	}
+fi
+
+if go_tool github.com/letsencrypt/pebble/v2/cmd/pebble; then
+	echo 'pebble is in .tools/bin'
+else
+	echo 'pebble cannot be built: its module cannot be downloaded' >&2
+	exit 1
 fi
