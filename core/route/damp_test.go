@@ -85,3 +85,26 @@ func TestJoinCountsAreForgotten(t *testing.T) {
 		}
 	})
 }
+
+func TestWhoIsCutWhileItWaitsDoesNotCome(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := dampBed(t)
+		defer b.Close()
+		watcher := b.client("W", "WATCH", Who{})
+		for range freeJoins {
+			b.client("X", "XRAY", Who{}).Leave()
+		}
+		watcher.take()
+		u := b.join(Who{})
+		u.uid, u.callsign = "X", "XRAY"
+		go u.sa()
+		synctest.Wait()
+		b.Cut(func(w Who) bool { return w.Conn == u.who.Conn }, "revoked")
+		time.Sleep(longestWait)
+		synctest.Wait()
+		b.got(watcher)
+		if list := b.Clients(nil); len(list) != 1 {
+			t.Errorf("clients: %+v", list)
+		}
+	})
+}

@@ -33,6 +33,60 @@ func hasCallsignDest(e *hostapi.Event) bool {
 	return false
 }
 
+// onlyGroup gives the one group that e is for, if it names nobody else; 0 for a
+// group that is not known.
+func (r *Router) onlyGroup(e *hostapi.Event) (id hostapi.GroupID, ok bool) {
+	n := e.NumDests()
+	for i := range n {
+		if d := e.Dest(i); d.Kind != cot.DestGroup || d.Value != e.Dest(0).Value {
+			return 0, false
+		}
+	}
+	if n > 0 {
+		id, _ = r.opt.Groups.Named(e.Dest(0).Value)
+	}
+	return id, n > 0
+}
+
+// single gives the sets of the groups that evs are for alone, made before the
+// router's lock is taken: a new one has to be stored.
+func (r *Router) single(evs []*hostapi.Event) (sets map[hostapi.GroupID]hostapi.SetID) {
+	for _, e := range evs {
+		if e.NumDests() == 0 {
+			continue
+		}
+		id, ok := r.onlyGroup(e)
+		if !ok || id == 0 || sets[id] != 0 {
+			continue
+		}
+		set, err := r.opt.Groups.Intern(id)
+		if err != nil {
+			r.opt.Log.Error("an event for one group is kept as one for all groups of its sender", slog.Any("err", err))
+			continue
+		}
+		if sets == nil {
+			sets = map[hostapi.GroupID]hostapi.SetID{}
+		}
+		sets[id] = set
+	}
+	return sets
+}
+
+// narrow makes an event that is for one group belong to that group alone, or to
+// none if its sender may not send there (spec/tak-streaming.md 10): the
+// sender's other groups are not to find it in the archive. r.mu is held for
+// reading.
+func (r *Router) narrow(s *Session, e *hostapi.Event, single map[hostapi.GroupID]hostapi.SetID) {
+	id, ok := r.onlyGroup(e)
+	switch {
+	case !ok:
+	case id == 0 || !r.opt.Groups.Contains(s.who.In, id):
+		e.Groups = 0
+	case single[id] != 0:
+		e.Groups = single[id]
+	}
+}
+
 // directed delivers e to the union of its destinations, as far as groups
 // allow. r.mu is held for reading.
 func (r *Router) directed(s *Session, e *hostapi.Event) (n, lagging int) {

@@ -9,5 +9,6 @@
 // takes one read lock, and costs one Offer for each receiver of a batch.
 // Joining, leaving and renaming take the write lock, so that a newcomer gets
 // the latest position of everybody present and from then on every event, none
-// of them twice and none left out.
+// of them twice and none left out. Changes of groups take it too (Regroup):
+// each event goes wholly by the old groups or wholly by the new ones.
 package route

@@ -9,9 +9,7 @@ import (
 
 // Info describes one session, for lists.
 type Info struct {
-	Conn      uint64
-	User      string
-	Addr      string
+	Who
 	Since     time.Time
 	Published uint64 // events that it sent
 	Delivered uint64 // events that it was given
@@ -38,7 +36,7 @@ func (r *Router) Sessions() []Info {
 	infos := make([]Info, 0, len(r.sessions))
 	for _, s := range r.sessions {
 		i := Info{
-			Conn: s.who.Conn, User: s.who.User, Addr: s.who.Addr, Since: s.since,
+			Who: s.who, Since: s.since,
 			Published: s.published.Load(), Delivered: s.delivered.Load(), Incognito: s.incognito.Load(),
 		}
 		if stats := s.stats.Load(); stats != nil {

@@ -51,6 +51,9 @@ func (s *Session) bind(e *hostapi.Event) bool {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if s.cut {
+		return false
+	}
 	news := wire.ClientChangeKindChanged
 	defer func() { r.tell(news, s, e) }()
 	c := s.client
@@ -164,12 +167,16 @@ func (r *Router) visiblePresence(s *Session) []*hostapi.Event {
 	evs := make([]*hostapi.Event, 0, len(r.clients))
 	for _, c := range r.clients {
 		e := c.latest.Load()
-		if e == nil || c.newest().incognito.Load() || expired(e, now) || !r.opt.Groups.Intersects(e.Groups, s.who.Out) {
-			continue
+		if e != nil && r.opt.Groups.Intersects(e.Groups, s.who.Out) && c.shows(e, now) {
+			evs = append(evs, e)
 		}
-		evs = append(evs, e)
 	}
 	return evs
+}
+
+// shows says whether e, the latest position of c, is for those who ask at now.
+func (c *client) shows(e *hostapi.Event, now int64) bool {
+	return !c.newest().incognito.Load() && !expired(e, now)
 }
 
 // shortestStay is how long a position counts at least. Some senders write a

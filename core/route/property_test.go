@@ -8,73 +8,8 @@ import (
 	"testing"
 	"time"
 
-	"pgregory.net/rapid"
-
 	"github.com/takhost/takhost/hostapi"
 )
-
-// Random groups, directions and destinations against a model in plain words:
-// receiver R gets an event of S iff they are two connections, S's IN groups
-// and R's OUT groups have one in common, and R is among the destinations.
-func TestGroupsProperty(t *testing.T) {
-	rapid.Check(t, func(rt *rapid.T) {
-		b := newBed(t)
-		sets := rapid.Custom(func(rt *rapid.T) []hostapi.GroupID {
-			return rapid.SliceOfN(rapid.Map(rapid.IntRange(2, 6), func(i int) hostapi.GroupID { return hostapi.GroupID(i) }), 1, 3).Draw(rt, "set")
-		})
-		type party struct {
-			*user
-			in, out []hostapi.GroupID
-		}
-		var all []party
-		for i := range rapid.IntRange(2, 8).Draw(rt, "clients") {
-			p := party{in: sets.Draw(rt, "in"), out: sets.Draw(rt, "out")}
-			p.user = b.client(fmt.Sprint("U", i), fmt.Sprint("C", i%5), Who{In: b.set(p.in...), Out: b.set(p.out...)})
-			all = append(all, p)
-		}
-		common := func(a, b []hostapi.GroupID) bool {
-			return slices.ContainsFunc(a, func(g hostapi.GroupID) bool { return slices.Contains(b, g) })
-		}
-		for _, p := range all {
-			var want []string
-			for _, q := range all {
-				if q.Session.who.Conn < p.Session.who.Conn && common(q.in, p.out) {
-					want = append(want, q.uid) // was there before, seen by replay
-				}
-				if q.Session.who.Conn > p.Session.who.Conn && common(q.in, p.out) {
-					want = append(want, q.uid)
-				}
-			}
-			var got []string
-			for _, e := range p.takeEvents() {
-				got = append(got, e.UID)
-			}
-			slices.Sort(got)
-			slices.Sort(want)
-			if !slices.Equal(got, want) {
-				rt.Fatalf("%s sees %v, want %v", p.uid, got, want)
-			}
-		}
-		s := rapid.SampledFrom(all).Draw(rt, "sender")
-		dests := rapid.SliceOfN(rapid.SampledFrom(all), 0, 3).Draw(rt, "dests")
-		var attrs []string
-		for _, d := range dests {
-			attrs = append(attrs, fmt.Sprintf("uid=%q", d.uid))
-		}
-		s.dest("m", attrs...)
-		for _, p := range all {
-			named := len(dests) == 0 || slices.ContainsFunc(dests, func(d party) bool { return d.uid == p.uid })
-			want := p.uid != s.uid && named && common(s.in, p.out)
-			got := p.take()
-			if p.uid == s.uid {
-				got = slices.DeleteFunc(got, func(e string) bool { return e == "b-t-f-s m" })
-			}
-			if (len(got) == 1) != want || len(got) > 1 {
-				rt.Fatalf("%s (in %v) to %v: %s (out %v) got %v, want it: %v", s.uid, s.in, attrs, p.uid, p.out, got, want)
-			}
-		}
-	})
-}
 
 // While others publish, newcomers join: each of them gets of every publisher
 // one latest position or none, and from there on every event, in order, none
@@ -226,3 +161,38 @@ type sink struct{}
 func (sink) Offer([]*hostapi.Event) bool { return false }
 func (sink) Replay([]*hostapi.Event)     {}
 func (sink) Close(string)                {}
+
+func BenchmarkRegroup(b *testing.B) {
+	const clients = 2000
+	for _, part := range []int{1, clients} {
+		b.Run(fmt.Sprintf("%d of %d", part, clients), func(b *testing.B) {
+			r := New(Options{IDs: NewIDs(1, 0, time.Now), Groups: NewGroups(nil, func(hostapi.SetID, []hostapi.GroupID) error { return nil }), Now: time.Now})
+			var sets [2]hostapi.SetID
+			for i := range sets {
+				set, err := r.opt.Groups.Intern(hostapi.GroupID(2), hostapi.GroupID(3+i))
+				if err != nil {
+					b.Fatal(err)
+				}
+				sets[i] = set
+			}
+			now := time.Now()
+			for i := range clients {
+				s := r.Join(sink{}, Who{Conn: uint64(i + 1), In: sets[0], Out: sets[0]})
+				e := &hostapi.Event{XML: "<event/>", Recv: now.UnixMicro()}
+				e.Type, e.UID, e.Callsign, e.Endpoint = "a-f-G", strconv.Itoa(i), strconv.Itoa(i), "e"
+				e.Time, e.Stale = now.UnixMicro(), now.Add(time.Hour).UnixMicro()
+				s.Publish([]*hostapi.Event{e})
+			}
+			r.Close()
+			b.ReportAllocs()
+			for n := 1; b.Loop(); n++ {
+				changed := r.Regroup(func(who Who, _ string) (in, out hostapi.SetID, ok bool) {
+					return sets[n%2], sets[n%2], int(who.Conn) <= part
+				}, true)
+				if changed != part {
+					b.Fatalf("%d changed", changed)
+				}
+			}
+		})
+	}
+}

@@ -21,7 +21,10 @@ type Receiver interface {
 	Offer(evs []*hostapi.Event) (lagging bool)
 
 	// Replay hands a newcomer the latest position of everybody it may see,
-	// before the first Offer. There may be more of them than a queue holds.
+	// before the first Offer. There may be more of them than a queue holds. When
+	// groups change it is called again, perhaps several times in a row: then
+	// the events come behind all that was handed over before. The slice is shared
+	// and read-only.
 	Replay(evs []*hostapi.Event)
 
 	// Close ends the connection behind the receiver and says why in the log.
@@ -83,6 +86,8 @@ type Router struct {
 	joinsSwept time.Time
 	closed     bool
 
+	regrouping sync.Mutex // held during Regroup; taken before mu
+
 	done chan struct{} // closed by Close: nobody waits any longer
 }
 
@@ -135,6 +140,9 @@ func (r *Router) tap(evs []*hostapi.Event) {
 // fanout offers evs, all of the same audience, to every session whose groups
 // may see them but from. r.mu is held for reading or writing.
 func (r *Router) fanout(evs []*hostapi.Event, in hostapi.SetID, from *Session) (n, lagging int) {
+	if in == 0 {
+		return 0, 0 // who may send to no group reaches nobody
+	}
 	var last hostapi.SetID
 	var ok bool
 	for _, s := range r.sessions {

@@ -18,6 +18,11 @@ type Who struct {
 
 	Listener string // name of the listener it came by
 
+	Certificate string   // serial number of its certificate, in hex; empty without one
+	Device      string   // under what its choice of channels is kept
+	Channels    bool     // it has such a choice
+	Roles       []string // of the user; not changed any more
+
 	// Feed marks a connection whose events are other people's, as in a replay:
 	// no event of it makes it a client with a position of its own.
 	Feed bool
@@ -29,7 +34,9 @@ type Session struct {
 	rcv   Receiver
 	who   Who // In and Out change under r.mu
 	since time.Time
-	index int // in r.sessions; under r.mu
+	index int  // in r.sessions; under r.mu
+	cut   bool // it may not send any more; under r.mu
+	shown *Who // who as filters get it: never changed, but replaced under r.mu
 
 	client *client // set once under r.mu, by the publishing goroutine; nil before the first position
 
@@ -43,15 +50,29 @@ type Session struct {
 // Join makes a session that receives from now on. The latest positions of the
 // others have been handed to rcv when it returns.
 func (r *Router) Join(rcv Receiver, who Who) *Session {
-	s := &Session{r: r, rcv: rcv, who: who, since: r.opt.Now()}
+	s, _ := r.JoinIf(rcv, who, func(*Who) error { return nil }) // it has no other error
+	return s
+}
+
+// JoinIf is Join after a last look: check may change In, Out and Roles of who,
+// and its error means that nobody joins. It is called under the router's lock,
+// so what Regroup and Cut put in force is either known to check or finds the
+// session. It should not block and must not call the router.
+func (r *Router) JoinIf(rcv Receiver, who Who, check func(*Who) error) (*Session, error) {
+	s := &Session{r: r, rcv: rcv, since: r.opt.Now()}
 	r.mu.Lock()
+	if err := check(&who); err != nil {
+		r.mu.Unlock()
+		return nil, err
+	}
+	s.who, s.shown = who, &who
 	rcv.Replay(r.visiblePresence(s))
 	s.index = len(r.sessions)
 	r.sessions = append(r.sessions, s)
 	r.byUser[who.User] = append(r.byUser[who.User], s)
 	r.mu.Unlock()
 	r.flush()
-	return s
+	return s, nil
 }
 
 // Leave takes the session out. When it was the last one of its client, those
@@ -77,10 +98,10 @@ func (s *Session) Leave() {
 }
 
 // sign writes on the events who sent them, as far as that is known before they
-// are routed: a filter goes by it.
-func (s *Session) sign(evs []*hostapi.Event) {
+// are routed: a filter goes by it, and by what sign gives.
+func (s *Session) sign(evs []*hostapi.Event) *Who {
 	s.r.mu.RLock()
-	in, uid := s.who.In, ""
+	who, in, uid := s.shown, s.who.In, ""
 	if s.client != nil {
 		uid = s.client.uid
 	}
@@ -88,6 +109,7 @@ func (s *Session) sign(evs []*hostapi.Event) {
 	for _, e := range evs {
 		e.Conn, e.User, e.Client, e.Groups = s.who.Conn, s.who.User, uid, in
 	}
+	return who
 }
 
 // Publish routes events that the session sent, in their order. The events are
@@ -99,9 +121,9 @@ func (s *Session) Publish(evs []*hostapi.Event) (lagging, receivers int) {
 	s.published.Add(uint64(len(evs)))
 	r.met.published.Add(uint64(len(evs)))
 	if f := r.opt.Filter; f != nil {
-		s.sign(evs)
-		evs = f.Filter(&s.who, evs)
+		evs = f.Filter(s.sign(evs), evs)
 	}
+	single := r.single(evs)
 
 	kept := evs[:0] // what others get to see; the rest is for the server alone
 	defer func() {
@@ -116,6 +138,9 @@ func (s *Session) Publish(evs []*hostapi.Event) (lagging, receivers int) {
 			r.mu.RUnlock()
 		}
 	}()
+	if s.cut {
+		return 0, 0
+	}
 	deliver := func() {
 		if run := kept[start:]; len(run) > 0 {
 			n, lag := r.fanout(run, s.who.In, s)
@@ -136,6 +161,9 @@ func (s *Session) Publish(evs []*hostapi.Event) (lagging, receivers int) {
 			}
 			r.mu.RLock()
 			locked = true
+			if s.cut {
+				return lagging, receivers
+			}
 		}
 		e.Conn, e.User, e.Groups = s.who.Conn, s.who.User, s.who.In
 		if s.client != nil {
@@ -152,6 +180,7 @@ func (s *Session) Publish(evs []*hostapi.Event) (lagging, receivers int) {
 			continue
 		}
 		deliver()
+		r.narrow(s, e, single)
 		n, lag := r.directed(s, e)
 		receivers, lagging = receivers+n, lagging+lag
 		kept = append(kept, e)
@@ -159,14 +188,6 @@ func (s *Session) Publish(evs []*hostapi.Event) (lagging, receivers int) {
 	}
 	deliver()
 	return lagging, receivers
-}
-
-// SetGroups changes what the session may send to and see, from the next event
-// on.
-func (s *Session) SetGroups(in, out hostapi.SetID) {
-	s.r.mu.Lock()
-	defer s.r.mu.Unlock()
-	s.who.In, s.who.Out = in, out
 }
 
 func drop[K comparable, V comparable](m map[K][]V, key K, v V) {

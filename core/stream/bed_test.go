@@ -30,6 +30,7 @@ type everyone struct {
 	member map[*member]struct{}
 	routed []*hostapi.Event
 	flush  func()
+	refuse func(Peer) error // may be nil
 }
 
 type member struct {
@@ -37,12 +38,17 @@ type member struct {
 	Client
 }
 
-func (r *everyone) join(c Client, _ Peer) Session {
+func (r *everyone) join(c Client, p Peer) (Session, error) {
+	if r.refuse != nil {
+		if err := r.refuse(p); err != nil {
+			return nil, err
+		}
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	m := &member{r, c}
 	r.member[m] = struct{}{}
-	return m
+	return m, nil
 }
 
 func (m *member) Publish(evs []*hostapi.Event) (lagging, n int) {
@@ -73,6 +79,8 @@ type bed struct {
 	*Server
 	router *everyone
 	log    *lockedBuffer
+
+	numListeners atomic.Int32
 }
 
 func newBed(t testing.TB, change func(*Options)) *bed {
@@ -98,7 +106,13 @@ func newBed(t testing.TB, change func(*Options)) *bed {
 // listen opens a listener on a free port.
 func (b *bed) listen(conf *tls.Config) string {
 	b.Helper()
-	l, err := b.Listen(context.Background(), "test", "127.0.0.1:0", conf)
+	return b.listenOn(ListenConfig{Name: fmt.Sprint("test", b.numListeners.Add(1)), TLS: conf})
+}
+
+func (b *bed) listenOn(conf ListenConfig) string {
+	b.Helper()
+	conf.Addr = "127.0.0.1:0"
+	l, err := b.Listen(context.Background(), conf)
 	if err != nil {
 		b.Fatal(err)
 	}

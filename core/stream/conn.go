@@ -1,7 +1,6 @@
 package stream
 
 import (
-	"crypto/tls"
 	"errors"
 	"log/slog"
 	"net"
@@ -113,15 +112,23 @@ func (c *conn) setLag(lag bool) {
 	c.lag = lag
 }
 
-// Replay queues the positions that a newcomer is to see first. It implements
-// route.Receiver.
+// Replay queues positions that are to be seen now, however many, behind what is
+// queued. It implements route.Receiver.
 func (c *conn) Replay(evs []*hostapi.Event) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.queue.replay = evs
-	if len(evs) > 0 {
+	if len(evs) > 0 && !c.closed {
+		c.queue.replay(evs)
 		c.want(true)
 	}
+}
+
+// Forget drops what is queued and gone names. It implements route.Forgetter.
+func (c *conn) Forget(gone func(*hostapi.Event) bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.queue.forget(gone)
+	c.setLag(c.lag && c.queue.more(4))
 }
 
 // want lists the connection for writing; hasty says that there is more than
@@ -159,6 +166,12 @@ func (c *conn) closeLocked(why string) {
 	c.closed, c.why = true, why
 	c.queue = queue{}
 	c.setLag(false)
+	if p, ok := c.sock.(*plainSocket); ok {
+		// It may take its time, as a WebSocket does to say goodbye, and the
+		// caller may hold the router's lock.
+		c.s.conns.Go(func() { p.Close() })
+		return
+	}
 	c.sock.Close() // ends the read, and with it everything else
 }
 
@@ -211,12 +224,4 @@ func (c *conn) finish(err error) {
 	default:
 		log.Info("connection lost", slog.Any("err", err))
 	}
-}
-
-// Peer is what is known of a client from its connection alone.
-type Peer struct {
-	Conn     uint64
-	Addr     string
-	Listener string
-	TLS      *tls.ConnectionState // nil on a plain connection
 }

@@ -1,7 +1,9 @@
-// Package stream is the connections of CoT clients: listeners, TLS, the cutting
-// of bytes into events, the negotiation of the TAK protocol, pings, and the
-// queue of what each client is still to get. It does not know who gets what;
-// it hands events to a Router and is a route.Receiver to it in turn.
+// Package stream is the connections of CoT clients: listeners, PROXY headers,
+// TLS, <auth> messages, the cutting of bytes into events, the negotiation of the
+// TAK protocol, pings, and the queue of what each client is still to get. It
+// does not know who may come in and who gets what: it hands each client to
+// Options.Join, its events to the Session that comes back, and is a
+// route.Receiver to the router in turn.
 //
 // Each connection has one goroutine that reads. There is no goroutine that
 // writes: whoever published events flushes the queues they went to, without

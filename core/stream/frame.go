@@ -140,7 +140,15 @@ func (f *framer) start(data []byte) (skip int, ok, bad bool) {
 				return at, false, junk(data[:at])
 			}
 			at = end
-		case len(rest) < len(commentOpen) && bytes.HasPrefix(commentOpen, rest):
+		case isAuthOpen(rest):
+			end := authEnd(rest, longestAuth)
+			if end == 0 {
+				f.undecided = bytes.Contains(rest, eventOpen)
+				return at, false, junk(data[:at])
+			}
+			at += max(end, 1)
+		case len(rest) < len(commentOpen) && bytes.HasPrefix(commentOpen, rest),
+			len(rest) <= len(authOpen) && bytes.HasPrefix(authOpen, rest):
 			return at, false, junk(data[:at])
 		default:
 			at++
@@ -148,8 +156,9 @@ func (f *framer) start(data []byte) (skip int, ok, bad bool) {
 	}
 }
 
-// junk says whether bytes between events are more than white space, prologs
-// and comments, that is, whether something was lost there.
+// junk says whether bytes between events are more than white space, prologs,
+// comments and an <auth> that nobody asked for, that is, whether something was
+// lost there.
 func junk(b []byte) bool {
 	b = bytes.TrimLeft(b, " \t\r\n")
 	switch {
@@ -161,6 +170,9 @@ func junk(b []byte) bool {
 	case bytes.HasPrefix(b, commentOpen):
 		i := bytes.Index(b, commentClose)
 		return i < 0 || junk(b[i+len(commentClose):])
+	case isAuthOpen(b):
+		n := authEnd(b, longestAuth)
+		return n <= 0 || junk(b[n:])
 	}
 	return true
 }

@@ -9,7 +9,7 @@ import (
 // metrics are plain counters, read when somebody asks.
 type metrics struct {
 	inBytes, outBytes, malformed, superseded, expired, slow, slowed, limited,
-	refused, handshakes, tooLong, unencodable, panics, gone atomic.Uint64
+	refused, turnedAway, handshakes, tooLong, unencodable, panics, gone atomic.Uint64
 }
 
 func newMetrics(s *Server, reg prometheus.Registerer) *metrics {
@@ -30,7 +30,8 @@ func newMetrics(s *Server, reg prometheus.Registerer) *metrics {
 		{"gone_total", "Connections closed because the peer no longer acknowledged anything.", &m.gone},
 		{"slowed_total", "Batches after which a sender was read more slowly, because its receivers could not follow.", &m.slowed},
 		{"rate_limited_total", "Batches after which a sender was read more slowly, because of limits.sender_rate.", &m.limited},
-		{"refused_total", "Connections refused because of a limit.", &m.refused},
+		{"refused_total", "Connections refused because of a limit, or for want of a PROXY header.", &m.refused},
+		{"turned_away_total", "Connections refused because of who they are or fail to say.", &m.turnedAway},
 		{"handshake_failures_total", "TLS handshakes that failed.", &m.handshakes},
 		{"too_long_total", "Deliveries left out because the event is too large for a TAK protocol client.", &m.tooLong},
 		{"unencodable_total", "Deliveries left out because the event cannot be put into TAK protocol.", &m.unencodable},
@@ -42,7 +43,7 @@ func newMetrics(s *Server, reg prometheus.Registerer) *metrics {
 	}
 	reg.MustRegister(
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Namespace: "takhost", Subsystem: "stream", Name: "connections",
-			Help: "Open connections, handshakes under way included."}, func() float64 {
+			Help: "Open connections, those included that have not joined yet."}, func() float64 {
 			s.mu.Lock()
 			defer s.mu.Unlock()
 			return float64(s.total)

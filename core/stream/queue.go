@@ -1,6 +1,7 @@
 package stream
 
 import (
+	"slices"
 	"time"
 
 	"github.com/takhost/takhost/hostapi"
@@ -20,19 +21,38 @@ type queue struct {
 	head   int
 	bytes  int
 
-	// replay comes before all events and counts towards no bound: a newcomer
-	// gets everybody's position, however many there are.
-	replay []*hostapi.Event
+	// replays are taken where the marks replayHere stand in events, each at its
+	// own, and count towards no bound: a newcomer gets everybody's position,
+	// however many there are. The slices are shared with others.
+	replays [][]*hostapi.Event
 
 	maxEvents, maxBytes int
 }
+
+// replayHere marks the place of a replay among the events.
+var replayHere = &hostapi.Event{}
 
 // dropped counts what a full queue gave up.
 type dropped struct{ superseded, expired int }
 
 func (q *queue) len() int { return len(q.events) - q.head }
 
-func (q *queue) empty() bool { return q.len() == 0 && len(q.replay) == 0 }
+func (q *queue) empty() bool { return q.len() == 0 }
+
+// waiting counts the events, those to be replayed too.
+func (q *queue) waiting() int {
+	n := q.len() - len(q.replays)
+	for _, evs := range q.replays {
+		n += len(evs)
+	}
+	return n
+}
+
+// replay appends events that count towards no bound.
+func (q *queue) replay(evs []*hostapi.Event) {
+	q.events = append(q.events, replayHere)
+	q.replays = append(q.replays, evs)
+}
 
 // more says whether more than one part of n of the room is taken.
 func (q *queue) more(n int) bool { return q.len() > q.maxEvents/n || q.bytes > q.maxBytes/n }
@@ -62,34 +82,38 @@ func (q *queue) nearlyFull() bool {
 	return q.len() > q.maxEvents-q.maxEvents/16 || q.bytes > q.maxBytes-q.maxBytes/16
 }
 
-// take moves events of at most max bytes, but at least one, to dst. It stops
-// before and after a switch of the encoding, which comes alone.
+// take moves events of at most max bytes, but at least one, to dst, unless
+// nothing is left of a replay. It stops before and after a switch of the
+// encoding, which comes alone.
 func (q *queue) take(dst []*hostapi.Event, max int) []*hostapi.Event {
-	n := 0
-	for len(q.replay) > 0 && (len(dst) == 0 || n+len(q.replay[0].XML) <= max) {
-		n += len(q.replay[0].XML)
-		dst = append(dst, q.replay[0])
-		q.replay = q.replay[1:]
-	}
-	if len(q.replay) > 0 {
-		return dst
-	}
-	q.replay = nil
-	first := n
+	n, free := 0, 0
 	for q.head < len(q.events) {
 		e := q.events[q.head]
-		if len(dst) > 0 && (n+len(e.XML) > max || e == switchToProto) {
-			break
+		if e == replayHere {
+			was := n
+			dst, n = q.takeReplay(dst, n, max)
+			free += n - was
+			if len(q.replays[0]) > 0 {
+				break
+			}
+			q.replays = q.replays[1:]
+			if len(q.replays) == 0 {
+				q.replays = nil
+			}
+		} else {
+			if len(dst) > 0 && (n+len(e.XML) > max || e == switchToProto) {
+				break
+			}
+			n += len(e.XML)
+			dst = append(dst, e)
 		}
-		n += len(e.XML)
 		q.events[q.head] = nil
 		q.head++
-		dst = append(dst, e)
 		if e == switchToProto {
 			break
 		}
 	}
-	q.bytes -= n - first
+	q.bytes -= n - free
 	switch {
 	case q.head < len(q.events):
 		if q.head > 1024 && q.head > len(q.events)/2 {
@@ -103,6 +127,28 @@ func (q *queue) take(dst []*hostapi.Event, max int) []*hostapi.Event {
 		q.events, q.head = q.events[:0], 0
 	}
 	return dst
+}
+
+// takeReplay moves events of the first replay to dst, which has n bytes.
+func (q *queue) takeReplay(dst []*hostapi.Event, n, max int) ([]*hostapi.Event, int) {
+	evs := q.replays[0]
+	for len(evs) > 0 && (len(dst) == 0 || n+len(evs[0].XML) <= max) {
+		n += len(evs[0].XML)
+		dst = append(dst, evs[0])
+		evs = evs[1:]
+	}
+	q.replays[0] = evs
+	return dst, n
+}
+
+// forget drops the events that gone names.
+func (q *queue) forget(gone func(*hostapi.Event) bool) {
+	q.sweep(gone)
+	for i, evs := range q.replays {
+		if slices.ContainsFunc(evs, gone) {
+			q.replays[i] = slices.DeleteFunc(slices.Clone(evs), gone)
+		}
+	}
 }
 
 // sweep drops the events that gone names, looking from the newest to the

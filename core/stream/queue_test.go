@@ -2,6 +2,7 @@ package stream
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -101,7 +102,7 @@ func TestQueueBoundsBytes(t *testing.T) {
 func TestQueueTakesInPieces(t *testing.T) {
 	now := time.Now()
 	q := queue{maxEvents: 100, maxBytes: 1 << 20}
-	q.replay = []*hostapi.Event{queued("a-f", "R", 1, now), queued("a-f", "R", 2, now), queued("a-f", "R", 3, now)}
+	q.replay([]*hostapi.Event{queued("a-f", "R", 1, now), queued("a-f", "R", 2, now), queued("a-f", "R", 3, now)})
 	q.push([]*hostapi.Event{queued("a-f", "A", 1, now), switchToProto, queued("a-f", "A", 2, now), queued("a-f", "A", 3, now)}, time.Now)
 	var got [][]string
 	for !q.empty() {
@@ -118,6 +119,56 @@ func TestQueueTakesInPieces(t *testing.T) {
 	want := [][]string{{"a-f/R/1", "a-f/R/2"}, {"a-f/R/3", "a-f/A/1"}, {"switch"}, {"a-f/A/2", "a-f/A/3"}}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Errorf("pieces (-want +got):\n%s", d)
+	}
+}
+
+func TestReplaysKeepTheirPlaceAndCountForNothing(t *testing.T) {
+	now := time.Now()
+	event := func(uid string, v int) *hostapi.Event { return queued("a-f", uid, v, now) }
+	q := queue{maxEvents: 8, maxBytes: 1 << 20}
+	push := func(e *hostapi.Event) {
+		t.Helper()
+		if _, ok := q.push([]*hostapi.Event{e}, time.Now); !ok {
+			t.Fatal("the queue is full")
+		}
+	}
+	var many []*hostapi.Event
+	for i := range 20 {
+		many = append(many, event(fmt.Sprint("R", i), 1))
+	}
+	shared := slices.Clone(many)
+	push(event("A", 1))
+	q.replay(many[:10])
+	q.replay(many[11:])
+	push(event("A", 2))
+	if n := q.waiting(); n != 21 {
+		t.Errorf("%d events wait, want 21", n)
+	}
+	for v := 3; v < 8; v++ {
+		push(event("A", v)) // it overflows, and the older positions of A go
+	}
+	q.forget(func(e *hostapi.Event) bool { return e.UID == "R0" || e.UID == "R15" })
+	got := names(q.take(nil, 1<<20))
+	want := []string{}
+	for i := range 20 {
+		if i != 0 && i != 10 && i != 15 {
+			want = append(want, fmt.Sprintf("a-f/R%d/1", i))
+		}
+	}
+	if d := cmp.Diff(append(want, "a-f/A/7"), got[max(0, len(got)-len(want)-1):]); d != "" {
+		t.Errorf("events (-want +got):\n%s", d)
+	}
+	if !slices.Equal(many, shared) {
+		t.Error("the slice that is shared with others was changed")
+	}
+	if !q.empty() || q.bytes != 0 || q.waiting() != 0 {
+		t.Errorf("%d events and %d bytes stay behind", q.len(), q.bytes)
+	}
+
+	q.replay(many[:1])
+	q.forget(func(*hostapi.Event) bool { return true })
+	if evs := q.take(nil, 100); len(evs) != 0 || !q.empty() {
+		t.Errorf("an emptied replay gives %v and leaves %d", names(evs), q.len())
 	}
 }
 

@@ -46,16 +46,21 @@ type reader struct {
 	timed   bool // a read deadline is set
 	batch   []*hostapi.Event
 	limiter *rate.Limiter
+	first   []byte // what came behind the <auth>, in the same read
 }
 
 // read reads until the connection ends and gives the reason.
 func (c *conn) read() error {
 	get, put := c.room, c.unused
+	if first := c.in.first; len(first) > 0 {
+		c.in.first = nil
+		c.received(copy(c.room(), first))
+		c.unused()
+		c.setDeadline()
+	}
 	for {
 		n, err := c.sock.read(get, put)
 		if n > 0 {
-			c.inBytes.Add(uint64(n))
-			c.s.met.inBytes.Add(uint64(n))
 			c.received(n)
 		}
 		c.unused()
@@ -95,6 +100,8 @@ func (c *conn) unused() {
 
 // received works through the bytes at hand, n of them new.
 func (c *conn) received(n int) {
+	c.inBytes.Add(uint64(n))
+	c.s.met.inBytes.Add(uint64(n))
 	in := &c.in
 	var data []byte
 	if in.pooled != nil {

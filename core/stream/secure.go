@@ -11,20 +11,14 @@ import (
 
 // secure makes a socket of an accepted connection: after the TLS handshake on a
 // listener that has one, which must end in time.
-func (s *Server) secure(nc net.Conn, l *Listener) (socket, *tls.ConnectionState, error) {
+func (s *Server) secure(ctx context.Context, nc net.Conn, l *Listener) (socket, *tls.ConnectionState, error) {
 	sock, err := newSocket(nc)
-	if err != nil || l.tls == nil {
+	if err != nil || l.TLS == nil {
 		return sock, nil, err
 	}
 	records := &recordBuffer{Conn: nc, sock: sock}
-	tc := tls.Server(records, l.tls)
-	ctx, cancel := context.WithTimeout(context.Background(), s.opt.Handshake)
-	defer cancel()
-	if !s.shaking(nc, true) {
-		return nil, nil, net.ErrClosed
-	}
+	tc := tls.Server(records, l.TLS)
 	err = tc.HandshakeContext(ctx)
-	s.shaking(nc, false)
 	if errors.Is(err, context.DeadlineExceeded) {
 		err = fmt.Errorf("not done within limits.handshake (%v)", s.opt.Handshake)
 	}
@@ -36,22 +30,6 @@ func (s *Server) secure(nc net.Conn, l *Listener) (socket, *tls.ConnectionState,
 	records.mu.Unlock()
 	state := tc.ConnectionState()
 	return &tlsSocket{Conn: tc, records: records}, &state, nil
-}
-
-// shaking notes that a handshake begins or ends, so that a stop can cut it. It
-// answers false when the server stops already.
-func (s *Server) shaking(nc net.Conn, on bool) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if !on {
-		delete(s.handshakes, nc)
-		return true
-	}
-	if s.closing.Load() {
-		return false
-	}
-	s.handshakes[nc] = struct{}{}
-	return true
 }
 
 // Keep-alive finds peers that vanished without a word, also where nothing is

@@ -234,7 +234,7 @@ func TestUnfinishedEvents(t *testing.T) {
 				var peers []*peer
 				for range 2 {
 					ours, theirs := net.Pipe()
-					go b.Serve(theirs, "pipe")
+					go b.ServeClient(theirs, Peer{Listener: "pipe"}, false)
 					peers = append(peers, b.peer(ours).greeted())
 				}
 				x, y := peers[0], peers[1]
@@ -416,7 +416,7 @@ func TestStopCutsAHandshake(t *testing.T) {
 	p := b.dial(b.listen(selfSigned(t)))
 	for {
 		b.mu.Lock()
-		n := len(b.handshakes)
+		n := len(b.early)
 		b.mu.Unlock()
 		if n == 1 {
 			break
@@ -430,7 +430,7 @@ func TestStopCutsAHandshake(t *testing.T) {
 func TestPortTaken(t *testing.T) {
 	b := newBed(t, nil)
 	addr := b.listen(nil)
-	_, err := b.Listen(t.Context(), "tcp", addr, nil)
+	_, err := b.Listen(t.Context(), ListenConfig{Name: "tcp", Addr: addr})
 	if err == nil || !strings.Contains(err.Error(), "listen.tcp") || !strings.Contains(err.Error(), "address already in use") {
 		t.Errorf("error is %v", err)
 	}

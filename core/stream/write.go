@@ -73,6 +73,9 @@ func (c *conn) next() bool {
 		c.left = c.queue.take(c.left[:0], writeSize)
 		c.setLag(c.lag && c.queue.more(4))
 		c.mu.Unlock()
+		if len(c.left) == 0 {
+			continue // nothing was left of a replay
+		}
 		if c.left[0] != switchToProto {
 			return true
 		}

@@ -130,6 +130,12 @@ func start(ctx context.Context, conn net.Conn, o options) (*Client, error) {
 		conn = secured
 	}
 	c.conn = conn
+	if len(o.login) > 0 {
+		if _, err := conn.Write(o.login); err != nil {
+			conn.Close()
+			return nil, fmt.Errorf("log in: %w", err)
+		}
+	}
 	go c.read()
 	if o.proto {
 		if err := c.Negotiate(ctx); err != nil {

@@ -26,6 +26,7 @@ type options struct {
 	faultsOK   bool
 	readBuffer int
 	watch      func(*Received)
+	login      []byte
 }
 
 func newOptions(opts []Option) options {
@@ -83,3 +84,9 @@ func WithReadBuffer(bytes int) Option { return func(o *options) { o.readBuffer =
 // WithWatch calls f for each event that arrives, also without a log. It runs
 // in the reading goroutine: while it runs the client reads nothing.
 func WithWatch(f func(*Received)) Option { return func(o *options) { o.watch = f } }
+
+// WithLogin begins the connection with an <auth> message
+// (spec/tak-streaming.md 8).
+func WithLogin(user, password string) Option {
+	return func(o *options) { o.login = loginMessage(user, password) }
+}
