@@ -8,45 +8,42 @@ import (
 	"github.com/go-chi/chi/v5"
 )
 
-// Keys of an operation's metadata that say who may use it.
-const (
-	openKey  = "open"
-	rolesKey = "roles"
-)
+// adapter takes the operations of the core from huma, to register them when all
+// are known.
+type adapter struct{ operations []coreOperation }
 
-// ForRoles says that callers of an operation of the core need one of these
-// roles.
-func ForRoles(op huma.Operation, roles ...string) huma.Operation {
-	op.Metadata = map[string]any{rolesKey: roles}
-	op.Extensions = map[string]any{"x-takhost-roles": roles}
-	return op
-}
-
-// Open says that nobody has to log in for an operation of the core.
-func Open(op huma.Operation) huma.Operation {
-	op.Metadata = map[string]any{openKey: true}
-	op.Security = []map[string][]string{}
-	return op
-}
-
-// adapter puts the guard in front of each operation of the core.
-type adapter struct {
-	mux       *chi.Mux
-	guard     func(Access, http.Handler) http.Handler
-	listeners []string
+type coreOperation struct {
+	op      *huma.Operation
+	handler func(huma.Context)
 }
 
 var _ huma.Adapter = (*adapter)(nil)
 
 // Handle implements huma.Adapter.
 func (a *adapter) Handle(op *huma.Operation, handler func(huma.Context)) {
-	roles, _ := op.Metadata[rolesKey].([]string)
-	open, _ := op.Metadata[openKey].(bool)
-	a.mux.Method(op.Method, op.Path, a.guard(Access{Listeners: a.listeners, Open: open, Roles: roles},
-		http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			handler(humachi.NewContext(op, r, w))
-		})))
+	a.operations = append(a.operations, coreOperation{op, handler})
 }
 
-// ServeHTTP implements huma.Adapter.
-func (a *adapter) ServeHTTP(w http.ResponseWriter, r *http.Request) { a.mux.ServeHTTP(w, r) }
+// ServeHTTP implements huma.Adapter. Requests come by the generation.
+func (a *adapter) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	NewProblem(http.StatusNotFound, "there is no "+r.URL.Path).Write(w)
+}
+
+// ServeHTTP implements http.Handler.
+func (c coreOperation) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	c.handler(humachi.NewContext(c.op, r, w))
+}
+
+// Router serves the operations of several descriptions on one listener. It is
+// filled by their builds, one after the other, and not changed afterwards.
+type Router struct {
+	listener string // empty: of a generation, for all its listeners
+	mux      *chi.Mux
+	table    table
+}
+
+// NewRouter gives a router without operations.
+func NewRouter(listener string) *Router { return &Router{listener: listener, mux: chi.NewMux()} }
+
+// ServeHTTP implements http.Handler.
+func (r *Router) ServeHTTP(w http.ResponseWriter, req *http.Request) { r.mux.ServeHTTP(w, req) }

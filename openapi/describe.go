@@ -185,8 +185,17 @@ func (b *builder) refusals(op *huma.Operation) {
 	if op.Responses == nil {
 		op.Responses = map[string]*huma.Response{}
 	}
+	form := formOf(op)
+	for status, resp := range op.Responses {
+		// ErrorsOf does not know the operation.
+		if resp.Content[ProblemType] != nil && form != "" && form != "problem" {
+			op.Responses[status] = b.errors(form)
+			op.Responses[status].Description = resp.Description
+		}
+	}
 	if op.Responses["default"] == nil {
-		op.Responses["default"] = ErrorOf(b.api, "Error, such as 401 without a token or with a wrong one, and 403 for callers without the role")
+		op.Responses["default"] = b.errors(form)
+		op.Responses["default"].Description = "Error, such as 401 without credentials or with wrong ones, and 403 for callers without the role"
 	}
 }
 

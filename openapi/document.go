@@ -46,7 +46,7 @@ func (b *builder) document() (*Document, error) {
 		return err
 	})
 	if err != nil {
-		for _, o := range b.own {
+		for _, o := range b.operations {
 			fault := caughtFor(o.plugin, o.route, func() error {
 				_, err := json.Marshal(o.op)
 				return err

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"slices"
 )
 
 // downgrade turns OpenAPI 3.1 into 3.0.3. It knows where schemas are, so that a
@@ -17,8 +18,51 @@ func downgrade(text []byte) ([]byte, error) {
 		return nil, fmt.Errorf("read the description: %w", err)
 	}
 	doc["openapi"] = "3.0.3"
+	downgradeSecurity(doc)
 	downgradeValue(doc)
 	return json.Marshal(doc)
+}
+
+// downgradeSecurity takes out mutual TLS, which 3.0 has no word for. There is
+// another way to log in wherever it stands.
+func downgradeSecurity(doc map[string]any) {
+	components, _ := doc["components"].(map[string]any)
+	all, _ := components["securitySchemes"].(map[string]any)
+	gone := map[string]bool{}
+	for name, v := range all {
+		if scheme, _ := v.(map[string]any); scheme["type"] == "mutualTLS" {
+			gone[name] = true
+			delete(all, name)
+		}
+	}
+	if len(gone) == 0 {
+		return
+	}
+	drop := func(at map[string]any) {
+		list, _ := at["security"].([]any)
+		if len(list) == 0 {
+			return
+		}
+		at["security"] = slices.DeleteFunc(list, func(v any) bool {
+			need, _ := v.(map[string]any)
+			for name := range need {
+				if gone[name] {
+					return true
+				}
+			}
+			return false
+		})
+	}
+	drop(doc)
+	paths, _ := doc["paths"].(map[string]any)
+	for _, item := range paths {
+		operations, _ := item.(map[string]any)
+		for _, v := range operations {
+			if op, ok := v.(map[string]any); ok {
+				drop(op)
+			}
+		}
+	}
 }
 
 // Keys under which a schema stands in a document of OpenAPI, and those that

@@ -105,7 +105,7 @@ func TestRefused(t *testing.T) {
 		{"no files", Plugin{Name: "bad", Manifest: &manifest.Manifest{Static: &manifest.Static{Folder: "www"}}}, "plugin bad: static: the package has no folder www"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			g, err := Build(Options{Listeners: []string{"rest"}, Core: testCore, Plugins: []Plugin{first, c.p}, Answer: echo})
+			g, err := Build(Options{Listeners: []string{"rest"}, Core: testCore, Plugins: []Plugin{first, c.p}, Answer: echo, Describe: true})
 			var refused *Refused
 			if !errors.As(err, &refused) || g != nil || refused.Plugin != "bad" || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("got %v, want %q", err, c.want)
@@ -156,7 +156,7 @@ func TestGuard(t *testing.T) {
 	p.Manifest.Routes[1].Roles = []string{"operator"}
 	p.Manifest.Routes[1].Errors = "fts"
 	got := map[string]Access{}
-	g, err := Build(Options{Listeners: []string{"rest"}, Core: testCore, Plugins: []Plugin{p}, Answer: echo, Guard: func(a Access, next http.Handler) http.Handler {
+	g, err := Build(Options{Listeners: []string{"rest"}, Core: testCore, Plugins: []Plugin{p}, Answer: echo, Describe: true, Guard: func(a Access, next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			got[r.Method+" "+r.URL.Path] = a
 			next.ServeHTTP(w, r)
@@ -169,7 +169,7 @@ func TestGuard(t *testing.T) {
 	want := map[string]Access{
 		"GET /x":             {Listeners: usual, Open: true, Errors: "problem"},
 		"HEAD /x":            {Listeners: usual, Open: true, Errors: "problem"},
-		"POST /y":            {Listeners: usual, Roles: []string{"operator"}, Errors: "fts"},
+		"POST /y":            {Listeners: usual, Roles: []string{"operator"}, Errors: "fts", Writes: true},
 		"GET /api/v1/status": {Listeners: rest},
 		"GET /openapi.json":  {Listeners: rest, Open: true},
 		"GET /docs":          {Listeners: rest, Open: true},
@@ -184,11 +184,7 @@ func TestGuard(t *testing.T) {
 	}
 }
 
-func TestRootLeadsToDocs(t *testing.T) {
-	resp, _ := ask(t, build(t), "GET", "/")
-	if resp.StatusCode != http.StatusFound || resp.Header.Get("Location") != "/docs" {
-		t.Errorf("got %s to %q", resp.Status, resp.Header.Get("Location"))
-	}
+func TestNothingThere(t *testing.T) {
 	resp, body := ask(t, build(t), "GET", "/nothing")
 	var p Problem
 	if err := json.Unmarshal([]byte(body), &p); err != nil || resp.StatusCode != 404 || p.Code != "not_found" || resp.Header.Get("Content-Type") != ProblemType {

@@ -66,7 +66,7 @@ func withRoutes(name string, routes ...string) Plugin {
 
 func build(t testing.TB, plugins ...Plugin) *Generation {
 	t.Helper()
-	g, err := Build(Options{Version: "v1", Listeners: []string{"rest", "web"}, Core: testCore, Plugins: plugins, Answer: echo})
+	g, err := Build(Options{Version: "v1", Listeners: []string{"rest", "web"}, Core: testCore, Plugins: plugins, Answer: echo, Describe: true})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -29,14 +29,6 @@ type Route struct {
 	Names     []string // of all parameters of the path
 }
 
-// Access says who may use an operation.
-type Access struct {
-	Listeners []string // that have the operation; on others it is not found
-	Open      bool     // nobody has to log in
-	Roles     []string // the caller needs one of them; none: any caller will do
-	Errors    string   // form of refusals: problem, marti or fts
-}
-
 // Refused says why a plugin cannot be part of a generation.
 type Refused struct {
 	Plugin string
@@ -93,15 +85,25 @@ func orNone(list []string) string {
 	return strings.Join(list, ", ")
 }
 
-// routes gives the plugin's routes on the listeners of a generation.
-func (p *Plugin) routes(listeners []string) (list []*Route, err error) {
+// belongs says whether the description of that name has what is on these
+// listeners. Two may have it, but nothing on web alone is there twice.
+func belongs(name string, listeners []string) bool {
+	plain := slices.Contains(listeners, "http") || slices.Contains(listeners, "https")
+	if name == Marti {
+		return plain
+	}
+	return slices.Contains(listeners, "rest") || !plain && len(listeners) > 0
+}
+
+// routes gives the plugin's routes that the description of that name has.
+func (p *Plugin) routes(name string) (list []*Route, err error) {
 	if p.Manifest == nil {
 		return nil, &Refused{p.Name, "", fmt.Errorf("has no manifest")}
 	}
 	for i := range p.Manifest.Routes {
 		m := &p.Manifest.Routes[i]
 		r := &Route{Route: m, Plugin: p, Listeners: p.allowed(m.Listeners)}
-		if !slices.ContainsFunc(r.Listeners, func(l string) bool { return slices.Contains(listeners, l) }) {
+		if !belongs(name, r.Listeners) {
 			continue
 		}
 		if err := r.check(); err != nil {

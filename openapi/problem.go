@@ -92,14 +92,6 @@ func Failed(cause error) *Problem {
 	return p
 }
 
-// Write answers with the problem.
-func (p *Problem) Write(w http.ResponseWriter) {
-	w.Header().Set("Content-Type", ProblemType)
-	w.WriteHeader(p.Status)
-	// An error here means that the client is gone.
-	_ = huma.DefaultJSONFormat.Marshal(w, p)
-}
-
 // problemOfHuma gives an error that huma made itself our form.
 func problemOfHuma(m *huma.ErrorModel) *Problem {
 	p := NewProblem(answered(m.Status), m.Detail)

@@ -11,7 +11,6 @@ import (
 	"net/http"
 	"net/url"
 	"path"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -41,7 +40,7 @@ func (b *builder) static(p *Plugin) error {
 		return fmt.Errorf("static: path %q has a parameter", at)
 	}
 	listeners := p.allowed(m.Listeners)
-	if !slices.ContainsFunc(listeners, func(l string) bool { return slices.Contains(b.opt.Listeners, l) }) {
+	if !belongs(b.opt.Name, listeners) {
 		return nil
 	}
 	if p.Files == nil {
@@ -53,11 +52,9 @@ func (b *builder) static(p *Plugin) error {
 	s := &staticFiles{fs: p.Files, index: m.Index, log: b.opt.Log}
 	h := b.opt.Guard(Access{Listeners: listeners, Open: m.Open}, s)
 	for _, method := range []string{http.MethodGet, http.MethodHead} {
-		pattern := at + "{file...}"
-		if err := b.table.addPlugin(p.Name, "static", method, pattern); err != nil {
+		if err := b.add(owner{p.Name, "static", at}, listeners, method, at+"{file...}", h, false); err != nil {
 			return err
 		}
-		b.mux.Method(method, at+"*", h)
 	}
 	return nil
 }

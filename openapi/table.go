@@ -48,23 +48,30 @@ func (t *table) addCore(method, path string) error {
 }
 
 // addPlugin notes a route of a plugin, or says whose requests it would take.
-func (t *table) addPlugin(plugin, route, method, path string) error {
+func (t *table) addPlugin(o owner, method, path string) error {
 	p, err := parsePattern(path)
 	if err != nil {
-		return &Refused{plugin, route, err}
+		return &Refused{o.plugin, o.route, err}
 	}
-	o := owner{plugin, route, path}
 	key := method + " " + p.shape()
 	if other, taken := t.owners[key]; taken {
-		return &Refused{plugin, route, fmt.Errorf("%s %s takes the same requests as %s", method, path, other)}
+		return &Refused{o.plugin, o.route, fmt.Errorf("%s %s takes the same requests as %s", method, path, other)}
 	}
 	for _, c := range t.core {
 		if c.method == method && p.takesFrom(c.pattern) {
-			return &Refused{plugin, route, fmt.Errorf("%s %s would take requests from %s", method, path, c.owner)}
+			return &Refused{o.plugin, o.route, fmt.Errorf("%s %s would take requests from %s", method, path, c.owner)}
 		}
+	}
+	if t.owners == nil {
+		t.owners = map[string]owner{}
 	}
 	t.owners[key] = o
 	return nil
+}
+
+// isThere says whether the same route was added by another description.
+func (t *table) isThere(o owner, method string, p pattern) bool {
+	return t.owners[method+" "+p.shape()] == o
 }
 
 // has says whether somebody has that method and shape.

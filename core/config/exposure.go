@@ -23,15 +23,12 @@ func (c *Config) expose(byHand func(key string) bool, moved func(key string)) (w
 	}
 	switch c.Exposure {
 	case ExposureLAN:
-		if !byHand("listen.tcp") {
-			set("listen.tcp", &c.Listen.TCP, onAllAddresses(c.Listen.TCP))
-		}
-		if !byHand("listen.rest") {
-			if c.TLS.Enabled() || c.REST.Insecure {
-				set("listen.rest", &c.Listen.REST, onAllAddresses(c.Listen.REST))
-			} else {
-				warnings = append(warnings, "exposure lan: listen.rest stays on "+c.Listen.REST+
-					", as there is no certificate for HTTPS: set tls.cert, tls.key and tls.client_ca, or rest.insecure: true for plain HTTP")
+		for _, l := range []struct {
+			key  string
+			addr *string
+		}{{"listen.tcp", &c.Listen.TCP}, {"listen.http", &c.Listen.HTTP}, {"listen.rest", &c.Listen.REST}} {
+			if !byHand(l.key) {
+				set(l.key, l.addr, onAllAddresses(*l.addr))
 			}
 		}
 	case ExposureInternet:
@@ -41,6 +38,7 @@ func (c *Config) expose(byHand func(key string) bool, moved func(key string)) (w
 			plain bool
 		}{
 			{"listen.tcp", &c.Listen.TCP, true},
+			{"listen.http", &c.Listen.HTTP, true},
 			{"listen.rest", &c.Listen.REST, c.REST.Insecure},
 		} {
 			switch {
@@ -54,16 +52,16 @@ func (c *Config) expose(byHand func(key string) bool, moved func(key string)) (w
 			}
 		}
 	}
-	return append(warnings, c.closedListeners(byHand)...)
+	return append(warnings, c.closedListeners()...)
 }
 
 // closedListeners says what is not reachable although one may think so.
-func (c *Config) closedListeners(byHand func(key string) bool) (warnings []string) {
-	if !c.TLS.Enabled() && c.Listen.TLS != "" && (byHand("listen.tls") || c.Exposure == ExposureInternet) {
-		warnings = append(warnings, "listen.tls stays closed, as there is no certificate: set tls.cert, tls.key and tls.client_ca")
+func (c *Config) closedListeners() (warnings []string) {
+	if c.Listen.TCP == "" && c.Listen.TLS == "" {
+		warnings = append(warnings, "no client can connect: listen.tcp and listen.tls are off")
 	}
-	if c.Listen.TCP == "" && (c.Listen.TLS == "" || !c.TLS.Enabled()) {
-		warnings = append(warnings, "no client can connect: listen.tcp is off, and listen.tls is off or lacks its certificate")
+	if c.Listen.TLS != "" && c.Listen.Web == "" && c.Listen.HTTPS != "" {
+		warnings = append(warnings, "listen.web is off: phones cannot enrol, they need a package with a certificate")
 	}
 	return warnings
 }

@@ -8,7 +8,6 @@ import (
 )
 
 func TestExposure(t *testing.T) {
-	const certs = "tls: {cert: c.pem, key: k.pem, client_ca: ca.pem}\n"
 	tests := []struct {
 		name     string
 		file     string
@@ -17,60 +16,43 @@ func TestExposure(t *testing.T) {
 	}{
 		{
 			name: "local",
-			want: Listen{TCP: "127.0.0.1:8087", TLS: "0.0.0.0:8089", REST: "127.0.0.1:19023"},
+			want: Listen{TCP: "127.0.0.1:8087", TLS: "0.0.0.0:8089", HTTP: "127.0.0.1:8080", HTTPS: "0.0.0.0:8443", Web: "0.0.0.0:8446", REST: "127.0.0.1:19023"},
 		},
 		{
-			name:     "lan without certificate keeps rest at home",
-			file:     "exposure: lan\n",
-			want:     Listen{TCP: "0.0.0.0:8087", TLS: "0.0.0.0:8089", REST: "127.0.0.1:19023"},
-			warnings: []string{"exposure lan: listen.rest stays on 127.0.0.1:19023"},
-		},
-		{
-			name: "lan with certificate",
-			file: "exposure: lan\n" + certs,
-			want: Listen{TCP: "0.0.0.0:8087", TLS: "0.0.0.0:8089", REST: "0.0.0.0:19023"},
-		},
-		{
-			name: "lan with insecure rest",
-			file: "exposure: lan\nrest: {insecure: true}\n",
-			want: Listen{TCP: "0.0.0.0:8087", TLS: "0.0.0.0:8089", REST: "0.0.0.0:19023"},
+			name: "lan",
+			file: "exposure: lan\n",
+			want: Listen{TCP: "0.0.0.0:8087", TLS: "0.0.0.0:8089", HTTP: "0.0.0.0:8080", HTTPS: "0.0.0.0:8443", Web: "0.0.0.0:8446", REST: "0.0.0.0:19023"},
 		},
 		{
 			name: "lan leaves what is set by hand, even to the default",
-			file: "exposure: lan\nrest: {insecure: true}\nlisten: {tcp: 127.0.0.1:8087, rest: ''}\n",
-			want: Listen{TCP: "127.0.0.1:8087", TLS: "0.0.0.0:8089"},
+			file: "exposure: lan\nlisten: {tcp: 127.0.0.1:8087, http: 127.0.0.1:1, rest: ''}\n",
+			want: Listen{TCP: "127.0.0.1:8087", TLS: "0.0.0.0:8089", HTTP: "127.0.0.1:1", HTTPS: "0.0.0.0:8443", Web: "0.0.0.0:8446"},
 		},
 		{
 			name: "internet",
-			file: "exposure: internet\n" + certs,
-			want: Listen{TLS: "0.0.0.0:8089"},
-		},
-		{
-			name:     "internet without certificate reaches nobody",
-			file:     "exposure: internet\n",
-			want:     Listen{TLS: "0.0.0.0:8089"},
-			warnings: []string{"listen.tls stays closed", "no client can connect"},
+			file: "exposure: internet\n",
+			want: Listen{TLS: "0.0.0.0:8089", HTTPS: "0.0.0.0:8443", Web: "0.0.0.0:8446"},
 		},
 		{
 			name: "internet warns of what is set by hand",
-			file: "exposure: internet\nlisten: {tcp: '0.0.0.0:1', rest: '127.0.0.1:2'}\n" + certs,
-			want: Listen{TCP: "0.0.0.0:1", TLS: "0.0.0.0:8089", REST: "127.0.0.1:2"},
+			file: "exposure: internet\nlisten: {tcp: '0.0.0.0:1', rest: '127.0.0.1:2'}\n",
+			want: Listen{TCP: "0.0.0.0:1", TLS: "0.0.0.0:8089", HTTPS: "0.0.0.0:8443", Web: "0.0.0.0:8446", REST: "127.0.0.1:2"},
 			warnings: []string{
 				"listen.tcp is set by hand and open on 0.0.0.0:1 without encryption",
 				"listen.rest is set by hand and stays open on 127.0.0.1:2",
 			},
 		},
 		{
-			name:     "everything off",
-			file:     "listen: {tcp: '', rest: ''}\n",
-			want:     Listen{TLS: "0.0.0.0:8089"},
+			name:     "no streams",
+			file:     "listen: {tcp: '', tls: '', http: '', https: '', rest: ''}\n",
+			want:     Listen{Web: "0.0.0.0:8446"},
 			warnings: []string{"no client can connect"},
 		},
 		{
-			name:     "tls asked for without certificate",
-			file:     "listen: {tls: '127.0.0.1:8089'}\n",
-			want:     Listen{TCP: "127.0.0.1:8087", TLS: "127.0.0.1:8089", REST: "127.0.0.1:19023"},
-			warnings: []string{"listen.tls stays closed"},
+			name:     "no enrolment",
+			file:     "listen: {web: ''}\n",
+			want:     Listen{TCP: "127.0.0.1:8087", TLS: "0.0.0.0:8089", HTTP: "127.0.0.1:8080", HTTPS: "0.0.0.0:8443", REST: "127.0.0.1:19023"},
+			warnings: []string{"listen.web is off: phones cannot enrol"},
 		},
 	}
 	for _, tt := range tests {
@@ -101,7 +83,7 @@ func TestRESTOverTLS(t *testing.T) {
 		want bool
 	}{
 		{"loopback", nil, false},
-		{"elsewhere", []string{"listen.rest=0.0.0.0:1", "tls={cert: c, key: k, client_ca: a}"}, true},
+		{"elsewhere", []string{"listen.rest=0.0.0.0:1"}, true},
 		{"elsewhere and insecure", []string{"listen.rest=0.0.0.0:1", "rest.insecure=true"}, false},
 		{"off", []string{"listen.rest="}, false},
 	}

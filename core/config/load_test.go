@@ -121,7 +121,7 @@ func TestFaults(t *testing.T) {
 			file: "listen:\n  prot: 1\n  tcp: 8087\nlog: {level: loud}\nnode: 1024\nlimits:\n    gather: 4\n    queueEvents: 4\n",
 			src:  Sources{Environ: []string{"TAKHOST_ARCHIVE_MAX=1"}, Set: []string{"nod=4"}},
 			want: []string{
-				`takhost.yaml:2:3: unknown key "prot" in listen; known there are tcp, tls, rest`,
+				`takhost.yaml:2:3: unknown key "prot" in listen; known there are tcp, tls, http, https, web, rest`,
 				`takhost.yaml:3:3: listen.tcp: "8087" lacks the host: write 127.0.0.1:8087`,
 				`takhost.yaml:4:7: log.level: "loud" is not one of debug, info, warn and error`,
 				`takhost.yaml:5:1: node: 1024 is not between 0 and 1023`,
@@ -138,7 +138,7 @@ func TestFaults(t *testing.T) {
 		{name: "twice", file: "node: 1\n\nnode: 2\n", want: []string{`takhost.yaml:3:1: key "node" is there twice, first in line 1`}},
 		{name: "merge", file: "log: &l {level: info}\nlisten:\n  <<: *l\n", want: []string{`takhost.yaml:3:3: unknown key "<<" in listen`}},
 		{name: "no value", file: "data:\n", want: []string{`takhost.yaml:1:1: data: has no value: write one ("" for an empty one), or remove the key`}},
-		{name: "list for section", file: "listen: [a]\n", want: []string{`takhost.yaml:1:9: listen: wants tcp, tls, rest with values, not a list`}},
+		{name: "list for section", file: "listen: [a]\n", want: []string{`takhost.yaml:1:9: listen: wants tcp, tls, http, https, web, rest with values, not a list`}},
 		{name: "text for section", file: "log: debug\n", want: []string{`log: wants level, format with values, not a single value`}},
 		{name: "section for text", file: "data: {a: b}\n", want: []string{`takhost.yaml:1:7: data: wants a single value, not keys with values`}},
 		{name: "text for list", file: "archive: {types: a-f}\n", want: []string{`archive.types: wants a list such as [a, b], not a single value`}},
@@ -157,15 +157,13 @@ func TestFaults(t *testing.T) {
 		{name: "tab", file: "log:\n\tlevel: info\n", want: []string{`takhost.yaml:2:1: not valid YAML:`}},
 		{name: "latin-1", file: "# ok\ndata: K\xf6ln\n", want: []string{`takhost.yaml:2:8: is not UTF-8 text`}},
 		{name: "control character", file: "data: a\x01\n", want: []string{`takhost.yaml:1:8: holds the control character U+0001`}},
-		{name: "of a later version", file: "public: [a]\nlisten: {web: 'x', federation: ''}\n", want: []string{
-			`takhost.yaml:1:1: key "public": this version of takhost does not have public names yet`,
-			`takhost.yaml:2:10: key "listen.web": this version of takhost does not have a web listener yet`,
-			`takhost.yaml:2:20: key "listen.federation": this version of takhost does not have federation yet`,
+		{name: "of a later version", file: "public: [a]\nlisten: {web: '', federation: ''}\n", want: []string{
+			`takhost.yaml:2:19: key "listen.federation": this version of takhost does not have federation yet`,
 		}},
 		{
 			name: "of a later version elsewhere",
-			src:  Sources{Environ: []string{"TAKHOST_LISTEN_HTTPS=x"}, Set: []string{"public.x=true"}},
-			want: []string{`TAKHOST_LISTEN_HTTPS: key "listen.https": this version`, `--set: key "public": this version`},
+			src:  Sources{Environ: []string{"TAKHOST_LISTEN_FEDERATION=x"}, Set: []string{"listen.federation=true"}},
+			want: []string{`TAKHOST_LISTEN_FEDERATION: key "listen.federation": this version`, `--set: key "listen.federation": this version`},
 		},
 		{name: "set without value", src: Sources{Set: []string{"log.level"}}, want: []string{`--set: lacks a value: write --set key=value`}},
 		{name: "set with bare star", src: Sources{Set: []string{"archive.types=[*]"}}, want: []string{`needs quotes: ["*"]`}},
@@ -183,12 +181,25 @@ func TestFaults(t *testing.T) {
 		{name: "log format", file: "log: {format: xml}\n", want: []string{`log.format: "xml" is not one of text and json`}},
 		{name: "cert alone", file: "tls: {cert: c.pem}\n", want: []string{
 			`tls.key: is missing: tls.cert needs its private key`,
-			`tls.client_ca: is missing: CoT over TLS asks for client certificates`,
 		}},
 		{name: "key alone", file: "tls: {key: k.pem}\n", want: []string{`tls.cert: is missing: tls.key needs its certificate`}},
-		{name: "client_ca alone", file: "tls: {client_ca: k.pem}\n", want: []string{`tls.cert: is missing: tls.client_ca is of use only with`}},
-		{name: "rest in the open", file: "listen: {rest: '0.0.0.0:19023'}\n", want: []string{`takhost.yaml:1:10: listen.rest: 0.0.0.0:19023 is reached by other machines, and there is no certificate`}},
-		{name: "rest on all addresses", file: "listen: {rest: ':19023'}\n", want: []string{`listen.rest: :19023 is reached by other machines`}},
+		{name: "web key alone", file: "web: {certificate: files, key: k.pem}\n", want: []string{`web.cert: is missing: web.key needs its certificate`}},
+		{name: "web files", file: "web: {certificate: files}\n", want: []string{`web.cert: is missing: web.certificate is files`}},
+		{name: "web own with a file", file: "web: {cert: c, key: k}\n", want: []string{`web.certificate: is own although web.cert names a file`}},
+		{name: "acme without a name", file: "public: [192.0.2.1]\nweb: {certificate: acme, acme_directory: 'http://x'}\n", want: []string{
+			`takhost.yaml:1:1: public: has no name: web.certificate is acme`, `web.acme_directory: the value (not shown, as it may hold a password) is no https URL`,
+		}},
+		{name: "public", file: "public: [tak.example.org, '[2001:db8::1]', 'tls=[::1]:1', 'x:1', ftp=a, 'a b', 'tls=a:0']\n", want: []string{
+			`public: "x:1" has a port: say which listener`, `public: "ftp=a": "ftp" is no listener`, `public: "a b" is no name or address`, `public: "tls=a:0" has no valid port`,
+		}},
+		{name: "pki", file: "pki: {organization: 'A, B', ca: 1d, key_bits: 1024, password: ''}\n", want: []string{
+			`pki.organization: wants 1 to 64 characters`, `pki.ca: 1d is not between 30d and`, `pki.key_bits: 1024 is not one of`, `pki.password: is empty`,
+		}},
+		{name: "login", file: "login: {streams: [udp], attempts: 0}\ntrusted_proxies: [ten]\nproxy: {protocol: [x]}\n", want: []string{
+			`login.streams: "udp" is not one of tcp and tls`, `login.attempts: 0 is not between`, `trusted_proxies: "ten" is no address`, `proxy.protocol: "x" is not one of`,
+		}},
+		{name: "proxy without proxies", file: "proxy: {certificate: 'X Y'}\n", want: []string{`trusted_proxies: is empty`, `proxy.certificate: "X Y" is no name of an HTTP header`}},
+		{name: "audit", file: "audit: {keep: 1h}\n", want: []string{`audit.keep: 1h is too short`}},
 		{name: "one port twice", file: "listen: {tcp: '127.0.0.1:8089'}\n", want: []string{`listen.tls: 0.0.0.0:8089 and 127.0.0.1:8089 of listen.tcp need different ports`}},
 		{name: "type", file: "archive: {types: ['a f', '']}\n", want: []string{`archive.types: "a f" is not a CoT type`, `archive.types: "" is not a CoT type`}},
 		{name: "short archive", file: "archive: {keep: 1s, max: 1kB}\n", want: []string{`archive.keep: 1s is too short`, `archive.max: 1kB is too small`}},

@@ -107,55 +107,6 @@ func flowYAML(v any) string {
 	return yamlText(v)
 }
 
-// Sample writes a file with all keys, their defaults and what they mean. The
-// keys are commented out, so that a listener in an untouched sample does not
-// count as set by hand, and a later version may improve its defaults.
-func Sample(w io.Writer) error {
-	out := bufio.NewWriter(w)
-	fmt.Fprint(out, `# Configuration of takhost. Every key is shown with its default; remove the
-# mark before a key to change it. The environment beats this file (for example
-# `+EnvPrefix+`LISTEN_TCP), and --set key=value beats both.
-# Times are written as 4ms, 30s, 12h, 30d, sizes as 10GB (decimal) or 8MiB
-# (binary).
-`)
-	def := Default()
-	for _, f := range newSchema() {
-		if f.section || f.parent == "" {
-			fmt.Fprintln(out)
-		}
-		pad := indent(f)
-		for _, line := range wrap(f.doc, 78-len(pad)-2) {
-			fmt.Fprintln(out, pad+"# "+line)
-		}
-		if f.section {
-			fmt.Fprintln(out, f.name+":")
-		} else {
-			fmt.Fprintln(out, pad+"#"+f.name+": "+yamlText(shown(f.in(&def))))
-		}
-	}
-	samplePlugins(out)
-	return out.Flush()
-}
-
-func samplePlugins(out io.Writer) {
-	fmt.Fprint(out, `
-# Plugins by name. takhost plugin list shows them, takhost plugin show NAME what
-# one asks for and where its settings come from.
-plugins:
-  #geofence:
-`)
-	for _, k := range pluginKeys {
-		for _, line := range wrap(k.doc, 70) {
-			fmt.Fprintln(out, "    # "+line)
-		}
-		example := map[string]string{
-			"enabled": "true", "source": "plugins/geofence.takplugin", "sha256": strings.Repeat("0", 64),
-			"grant": `{events.read: {types: ["a-f-*"]}}`, "limits": "{}", "config": "{}",
-		}[k.name]
-		fmt.Fprintln(out, "    #"+k.name+": "+example)
-	}
-}
-
 func indent(f field) string {
 	if f.parent == "" {
 		return ""

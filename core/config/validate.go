@@ -3,6 +3,7 @@ package config
 import (
 	"errors"
 	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
 	"time"
@@ -34,41 +35,155 @@ func (c *Config) Validate() error {
 	f.oneOf("log.format", c.Log.Format, "text", "json")
 	c.validateListen(&f)
 	c.validateTLS(&f)
+	c.validateLogin(&f)
 	c.validateArchive(&f)
 	c.validateLimits(&f)
 	return errors.Join(f...)
 }
 
-func (c *Config) validateListen(f *faults) {
-	listeners := []struct{ key, addr string }{
-		{"listen.tcp", c.Listen.TCP}, {"listen.tls", c.Listen.TLS}, {"listen.rest", c.Listen.REST},
+// Names of the listeners, as in the section listen.
+var (
+	streamListeners = []string{"tcp", "tls"}
+	allListeners    = []string{"tcp", "tls", "http", "https", "web", "rest"}
+)
+
+func (l *Listen) field(name string) *string {
+	switch name {
+	case "tcp":
+		return &l.TCP
+	case "tls":
+		return &l.TLS
+	case "http":
+		return &l.HTTP
+	case "https":
+		return &l.HTTPS
+	case "web":
+		return &l.Web
+	case "rest":
+		return &l.REST
 	}
-	for i, l := range listeners {
-		f.check(l.key, checkAddress(l.addr))
-		for _, other := range listeners[:i] {
-			if samePort(l.addr, other.addr) {
-				f.add(l.key, "%s and %s of %s need different ports", l.addr, other.addr, other.key)
+	return nil
+}
+
+// Addr gives the address of a listener by its name; "" for one that is none.
+func (l *Listen) Addr(name string) string {
+	if f := l.field(name); f != nil {
+		return *f
+	}
+	return ""
+}
+
+// SetAddr changes it. A name that is none is passed over.
+func (l *Listen) SetAddr(name, addr string) {
+	if f := l.field(name); f != nil {
+		*f = addr
+	}
+}
+
+func (c *Config) validateListen(f *faults) {
+	for i, name := range allListeners {
+		key, addr := "listen."+name, c.Listen.Addr(name)
+		f.check(key, checkAddress(addr))
+		for _, other := range allListeners[:i] {
+			if samePort(addr, c.Listen.Addr(other)) {
+				f.add(key, "%s and %s of listen.%s need different ports", addr, c.Listen.Addr(other), other)
 			}
 		}
-	}
-	if checkAddress(c.Listen.REST) == nil && c.RESTOverTLS() && !c.TLS.Enabled() {
-		f.add("listen.rest", "%s is reached by other machines, and there is no certificate for HTTPS: "+
-			"set tls.cert, tls.key and tls.client_ca, or rest.insecure: true for plain HTTP, or listen on 127.0.0.1", c.Listen.REST)
 	}
 }
 
 func (c *Config) validateTLS(f *faults) {
-	switch {
-	case c.TLS.Cert != "" && c.TLS.Key == "":
-		f.add("tls.key", "is missing: tls.cert needs its private key")
-	case c.TLS.Cert == "" && c.TLS.Key != "":
-		f.add("tls.cert", "is missing: tls.key needs its certificate")
+	pair := func(section, cert, key string) {
+		switch {
+		case cert != "" && key == "":
+			f.add(section+".key", "is missing: %s.cert needs its private key", section)
+		case cert == "" && key != "":
+			f.add(section+".cert", "is missing: %s.key needs its certificate", section)
+		}
 	}
-	switch {
-	case c.TLS.Cert != "" && c.TLS.ClientCA == "":
-		f.add("tls.client_ca", "is missing: CoT over TLS asks for client certificates, so name the authorities that issue them")
-	case c.TLS.Cert == "" && c.TLS.Key == "" && c.TLS.ClientCA != "":
-		f.add("tls.cert", "is missing: tls.client_ca is of use only with tls.cert and tls.key")
+	pair("tls", c.TLS.Cert, c.TLS.Key)
+	pair("web", c.Web.Cert, c.Web.Key)
+	f.oneOf("web.certificate", c.Web.Certificate, WebOwn, WebFiles, WebACME)
+	switch c.Web.Certificate {
+	case WebFiles:
+		if c.Web.Cert == "" && c.Web.Key == "" {
+			f.add("web.cert", "is missing: web.certificate is files")
+		}
+	case WebOwn:
+		if c.Web.Cert != "" {
+			f.add("web.certificate", "is own although web.cert names a file: write files")
+		}
+	case WebACME:
+		if len(c.publicNames()) == 0 {
+			f.add("public", "has no name: web.certificate is acme, which needs the name of this server, such as tak.example.org")
+		}
+	}
+	f.check("web.acme_http", checkAddress(c.Web.HTTP))
+	if d := c.Web.Directory; d != "" && !strings.HasPrefix(d, "https://") {
+		f.add("web.acme_directory", "%s is no https URL", quote(d))
+	}
+	p := &c.PKI
+	for _, n := range []struct{ key, text string }{{"pki.organization", p.Organization}, {"pki.unit", p.Unit}} {
+		if n.text == "" || len(n.text) > 64 || strings.ContainsFunc(n.text, func(r rune) bool { return r < ' ' || strings.ContainsRune(`,+="<>#;\`, r) }) {
+			f.add(n.key, `wants 1 to 64 characters, none of , + = " < > # ; \`)
+		}
+	}
+	f.span("pki.ca", p.CA, 30*day, 50*year)
+	f.span("pki.server", p.Server, day, 10*year)
+	f.span("pki.client", p.Client, time.Hour, 10*year)
+	if !slices.Contains([]int{2048, 3072, 4096}, p.KeyBits) {
+		f.add("pki.key_bits", "%d is not one of 2048, 3072 and 4096", p.KeyBits)
+	}
+	if p.Password == "" {
+		f.add("pki.password", "is empty: TAK clients open no key store without a password")
+	}
+}
+
+// publicNames are those entries of public that are names and no addresses.
+func (c *Config) publicNames() (names []string) {
+	for _, text := range c.Public {
+		if p, err := ParsePublic(text); err == nil && p.Listener == "" {
+			if _, err := netip.ParseAddr(p.Host); err != nil {
+				names = append(names, p.Host)
+			}
+		}
+	}
+	return names
+}
+
+func (c *Config) validateLogin(f *faults) {
+	for _, text := range c.Public {
+		if _, err := ParsePublic(text); err != nil {
+			f.add("public", "%s", err)
+		}
+	}
+	l := &c.Login
+	for _, name := range l.Streams {
+		f.oneOf("login.streams", name, streamListeners...)
+	}
+	f.between("login.attempts", int64(l.Attempts), 1, 1000)
+	f.span("login.lock", l.Lock, time.Second, day)
+	f.between("login.hashes", int64(l.Hashes), 1, 64)
+	f.span("login.session", l.Session, time.Minute, year)
+	for _, text := range c.Trusted {
+		_, errAddr := netip.ParseAddr(text)
+		if _, err := netip.ParsePrefix(text); err != nil && errAddr != nil {
+			f.add("trusted_proxies", "%s is no address: write 10.0.0.5 or 10.0.0.0/8", quote(text))
+		}
+	}
+	for _, name := range c.Proxy.Protocol {
+		f.oneOf("proxy.protocol", name, allListeners...)
+	}
+	if len(c.Trusted) == 0 && (len(c.Proxy.Protocol) > 0 || c.Proxy.Certificate != "") {
+		f.add("trusted_proxies", "is empty: name the proxies that proxy.protocol or proxy.certificate is about")
+	}
+	if h := c.Proxy.Certificate; strings.ContainsFunc(h, func(r rune) bool {
+		return r != '-' && (r < '0' || r > '9') && (r < 'A' || r > 'Z') && (r < 'a' || r > 'z')
+	}) {
+		f.add("proxy.certificate", "%s is no name of an HTTP header", quote(h))
+	}
+	if c.Audit.Keep != 0 && c.Audit.Keep.Std() < day {
+		f.add("audit.keep", "%s is too short: at least 1d, or 0 to keep entries for ever", c.Audit.Keep)
 	}
 }
 
@@ -117,6 +232,7 @@ func (c *Config) validateLimits(f *faults) {
 	f.between("limits.sender_rate", int64(l.SenderRate), 0, most)
 	f.between("limits.archive_queue_events", int64(l.ArchiveQueueEvents), 1, most)
 	f.size("limits.archive_queue_bytes", l.ArchiveQueueBytes, KiB, 1024*GiB)
+	f.span("limits.plugin_idle", l.PluginIdle, 0, year)
 	f.span("limits.shutdown", l.Shutdown, 0, time.Hour)
 	for _, q := range []struct {
 		key  string

@@ -6,8 +6,12 @@ import (
 	"log/slog"
 	"net"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"time"
 
+	"github.com/takhost/takhost/core/config"
+	"github.com/takhost/takhost/core/marti"
 	"github.com/takhost/takhost/core/plugin"
 	"github.com/takhost/takhost/core/plugin/call"
 	"github.com/takhost/takhost/core/plugin/process"
@@ -20,7 +24,10 @@ import (
 
 // hooks stand between the router and the plugin host, which need one another.
 // host is set before the first session joins.
-type hooks struct{ host *plugin.Host }
+type hooks struct {
+	host   *plugin.Host
+	roster *marti.Roster
+}
 
 var (
 	_ route.Tap     = (*hooks)(nil)
@@ -28,8 +35,29 @@ var (
 	_ route.Watcher = (*hooks)(nil)
 )
 
-func (h *hooks) Routed(evs []*hostapi.Event) { h.host.Routed(evs) }
-func (h *hooks) Changed(c wire.ClientChange) { h.host.Changed(c) }
+func (h *hooks) Routed(evs []*hostapi.Event) { h.host.Routed(sentToSomebody(evs)) }
+
+// sentToSomebody leaves out what comes from clients that may send to no group. A
+// plugin that answers for others, or passes a message on later, would else carry
+// it to people whom its sender may not reach.
+func sentToSomebody(evs []*hostapi.Event) []*hostapi.Event {
+	toNobody := func(e *hostapi.Event) bool { return e.Groups == 0 && e.Origin == hostapi.FromClient }
+	if !slices.ContainsFunc(evs, toNobody) {
+		return evs
+	}
+	kept := make([]*hostapi.Event, 0, len(evs)) // the slice is the router's
+	for _, e := range evs {
+		if !toNobody(e) {
+			kept = append(kept, e)
+		}
+	}
+	return kept
+}
+func (h *hooks) Changed(c wire.ClientChange) {
+	h.roster.Changed(c)
+	h.host.Changed(c)
+}
+
 func (h *hooks) Filter(who *route.Who, evs []*hostapi.Event) []*hostapi.Event {
 	return h.host.Filter(who, evs)
 }
@@ -54,11 +82,11 @@ func (s *Server) openPlugins() error {
 	s.updates = web.NewUpdates(audiences{s.groups, s.router}, s.opt.Log)
 	env := &call.Env{
 		Store: s.store.Plugins(), Archive: s.store.Archive(), Router: s.router, Groups: s.groups, Live: s.updates,
-		All: s.allGroups, Now: time.Now, Log: s.opt.Log, Metrics: s.reg, Version: s.opt.Version,
+		All: s.allGroups, Identity: s.identity, Now: time.Now, Log: s.opt.Log, Metrics: s.reg, Version: s.opt.Version,
 	}
 	s.host, err = plugin.New(plugin.Options{
 		Store: s.store, Calls: env, WASM: s.wasm, Process: s.process, Archive: s.store.Archive(),
-		Shipped: s.opt.Shipped, Dir: s.cfg.Data, Node: int32(s.cfg.Node), BaseURLs: s.baseURLs(),
+		Shipped: s.opt.Shipped, Dir: s.cfg.Data, Idle: s.idleAfter(), Node: int32(s.cfg.Node), BaseURLs: s.baseURLs(),
 		Generation: func(sets []plugin.Routes) (func(), error) { return s.web.Generation(sets) },
 		Log:        s.opt.Log, Metrics: s.reg,
 	})
@@ -67,6 +95,15 @@ func (s *Server) openPlugins() error {
 	}
 	s.hooks.host = s.host
 	return nil
+}
+
+// idleAfter is when plugins without work give their memory back; never comes as
+// a time that none lives to see.
+func (s *Server) idleAfter() time.Duration {
+	if d := s.cfg.Limits.PluginIdle.Std(); d > 0 {
+		return d
+	}
+	return 100 * 365 * 24 * time.Hour
 }
 
 // processDir is where process plugins have their private folders: in the data
@@ -94,20 +131,37 @@ func (s *Server) allGroups() hostapi.SetID {
 	return set
 }
 
-// baseURLs are where clients reach the HTTP listeners, as the config has them.
-func (s *Server) baseURLs() []string {
-	host, port, err := net.SplitHostPort(s.cfg.Listen.REST)
-	if err != nil || port == "0" {
-		return nil
+// baseURLs are where clients reach the HTTP listeners, as the configuration has
+// them.
+func (s *Server) baseURLs() (list []string) {
+	for _, name := range []string{"https", "web", "rest"} {
+		addr := s.cfg.Listen.Addr(name)
+		if addr == "" {
+			continue
+		}
+		if p, ok := s.reach.of(name); ok && p.Port != 0 {
+			list = append(list, schemeOf(name, s.cfg)+"://"+net.JoinHostPort(p.Host, strconv.Itoa(p.Port)))
+			continue
+		}
+		host, port, err := net.SplitHostPort(addr)
+		if err != nil || port == "0" {
+			continue
+		}
+		if p, ok := s.reach.of(name); ok {
+			host = p.Host
+		} else if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
+			host = "localhost"
+		}
+		list = append(list, schemeOf(name, s.cfg)+"://"+net.JoinHostPort(host, port))
 	}
-	if host == "" || net.ParseIP(host).IsUnspecified() {
-		host = "localhost"
+	return list
+}
+
+func schemeOf(listener string, cfg *config.Config) string {
+	if encrypted(listener, cfg) {
+		return "https"
 	}
-	scheme := "http"
-	if s.cfg.RESTOverTLS() {
-		scheme = "https"
-	}
-	return []string{scheme + "://" + net.JoinHostPort(host, port)}
+	return "http"
 }
 
 // startPlugins puts what files and database say of plugins in force. Plugins

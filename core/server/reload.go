@@ -11,8 +11,10 @@ import (
 )
 
 // Reload reads the configuration again and applies what can change while the
-// server runs: plugins and the log level. An error changes nothing. Keys of
-// which the new value has to wait for a restart are named in the log.
+// server runs: plugins, listeners, public names and the log level. A
+// configuration that is wrong changes nothing; an address that cannot be had
+// leaves that listener where it was. Keys of which the new value has to wait for
+// a restart are named in the log.
 func (s *Server) Reload(ctx context.Context) error {
 	if s.opt.Load == nil {
 		return errors.New("this server was started without a configuration that can be read again")
@@ -36,6 +38,12 @@ func (s *Server) Reload(ctx context.Context) error {
 	for _, w := range next.Warnings {
 		s.opt.Log.Warn("configuration", slog.String("warning", w))
 	}
+	before := s.current
+	s.current = &next.Config
+	s.reach.set(next.Public)
+	if err := s.listeners.apply(ctx, &before.Listen, &next.Listen); err != nil {
+		return err
+	}
 	if keys := waiting(s.cfg, &next.Config); len(keys) > 0 {
 		s.opt.Log.Warn("these keys of the configuration take effect at the next start", slog.String("keys", strings.Join(keys, ", ")))
 	}
@@ -50,7 +58,9 @@ func waiting(now, next *config.Config) (keys []string) {
 		before[v.Key] = v.Text()
 	}
 	for _, v := range config.Values(next) {
-		if v.Text() != before[v.Key] && v.Key != "log.level" {
+		switch {
+		case v.Text() == before[v.Key], v.Key == "log.level", v.Key == "public", v.Key == "exposure", strings.HasPrefix(v.Key, "listen."):
+		default:
 			keys = append(keys, v.Key)
 		}
 	}

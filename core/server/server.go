@@ -2,8 +2,8 @@ package server
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
+	"fmt"
 	"io/fs"
 	"log/slog"
 	"net"
@@ -15,15 +15,19 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
+	"github.com/takhost/takhost/core/admin"
 	"github.com/takhost/takhost/core/config"
+	"github.com/takhost/takhost/core/identity"
+	"github.com/takhost/takhost/core/marti"
+	"github.com/takhost/takhost/core/pki"
 	"github.com/takhost/takhost/core/plugin"
 	"github.com/takhost/takhost/core/plugin/process"
 	"github.com/takhost/takhost/core/plugin/wasm"
+	"github.com/takhost/takhost/core/proxy"
 	"github.com/takhost/takhost/core/route"
 	"github.com/takhost/takhost/core/store"
 	"github.com/takhost/takhost/core/stream"
 	"github.com/takhost/takhost/core/web"
-	"github.com/takhost/takhost/hostapi"
 	"github.com/takhost/takhost/hostapi/cot"
 )
 
@@ -48,15 +52,25 @@ type Server struct {
 	started time.Time
 	ready   atomic.Bool
 
+	// Set by New.
+	listeners *listeners
+	reach     *reach
+	trusted   *proxy.Trusted // nil: no proxies
+
 	// Set by Start, in this order, and not changed until Stop has returned.
-	unlock func()
-	store  *store.Store
-	ids    *route.IDs
-	groups *route.Groups
-	router *route.Router
-	stream *stream.Server
-	live   *web.Live
-	hooks  *hooks
+	unlock       func()
+	store        *store.Store
+	ids          *route.IDs
+	groups       *route.Groups
+	pki          *pki.PKI
+	identity     *identity.Service
+	certificates *certificates
+	router       *route.Router
+	stream       *stream.Server
+	live         *web.Live
+	hooks        *hooks
+	roster       *marti.Roster
+	packages     *admin.Packages
 
 	wasm    *wasm.Runtime
 	process *process.Runtime
@@ -64,13 +78,13 @@ type Server struct {
 	host    *plugin.Host
 	web     *web.Server
 
-	reloading sync.Mutex // held by Reload
-
-	mu    sync.Mutex          // guards addrs: requests come in while listeners open
-	addrs map[string]net.Addr // by name, of listeners that are open
+	reloading sync.Mutex     // held by Reload
+	current   *config.Config // as Reload has read it last; under reloading
 
 	background sync.WaitGroup
 	stopping   chan struct{}
+	ctx        context.Context // of logins on streams; ends when a stop begins
+	cancel     context.CancelFunc
 }
 
 // New gives a server that is not started. cfg is valid and not changed any
@@ -78,7 +92,11 @@ type Server struct {
 func New(cfg *config.Config, opt Options) *Server {
 	reg := prometheus.NewRegistry()
 	reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	return &Server{cfg: cfg, opt: opt, reg: reg, addrs: map[string]net.Addr{}, stopping: make(chan struct{})}
+	s := &Server{cfg: cfg, opt: opt, reg: reg, current: cfg, stopping: make(chan struct{})}
+	s.ctx, s.cancel = context.WithCancel(context.Background())
+	s.listeners = newListeners(s)
+	s.reach = newReach(cfg.Public, s.listeners.Addr)
+	return s
 }
 
 // Start opens the data folder, the database and the listeners. When something
@@ -96,7 +114,10 @@ func (s *Server) Start(ctx context.Context) (err error) {
 	if err := web.CheckSocketPath(s.socketPath()); err != nil {
 		return err
 	}
-	for _, open := range []func(context.Context) error{s.openStore, s.openIDs, s.openGroups} {
+	if s.trusted, err = proxy.ParseTrusted(s.cfg.Trusted); err != nil {
+		return fmt.Errorf("trusted_proxies: %w", err)
+	}
+	for _, open := range []func(context.Context) error{s.openStore, s.openIDs, s.openGroups, s.openIdentity, s.openCertificates} {
 		if err := open(ctx); err != nil {
 			return err
 		}
@@ -105,10 +126,12 @@ func (s *Server) Start(ctx context.Context) (err error) {
 	if err := s.openPlugins(); err != nil {
 		return err
 	}
-	if err := s.buildWeb(); err != nil {
+	if err := s.buildWeb(ctx); err != nil {
 		return err
 	}
 	s.background.Go(s.reserveIDs)
+	s.background.Go(s.sweep)
+	s.pki.Start(context.WithoutCancel(ctx))
 	if err := s.startPlugins(ctx); err != nil {
 		return err
 	}
@@ -116,7 +139,7 @@ func (s *Server) Start(ctx context.Context) (err error) {
 		return err
 	}
 	s.ready.Store(true)
-	return nil
+	return s.offerSetup()
 }
 
 // Stop ends the server: nothing new comes in, what is queued for clients is
@@ -136,9 +159,8 @@ const lastAnswers = time.Second
 
 func (s *Server) stop(ctx context.Context) error {
 	s.ready.Store(false)
-	s.mu.Lock()
-	clear(s.addrs)
-	s.mu.Unlock()
+	s.cancel()
+	s.listeners.closed()
 	var errs []error
 	if s.router != nil {
 		s.router.Close()
@@ -159,6 +181,15 @@ func (s *Server) stop(ctx context.Context) error {
 	}
 	close(s.stopping)
 	s.background.Wait()
+	if s.packages != nil {
+		errs = append(errs, s.packages.Close())
+	}
+	if s.certificates != nil {
+		errs = append(errs, s.certificates.close())
+	}
+	if s.pki != nil {
+		s.pki.Close()
+	}
 	if s.store != nil {
 		ctx, cancel := context.WithTimeout(ctx, archiveDrain)
 		defer cancel()
@@ -188,7 +219,8 @@ func (s *Server) openStore(ctx context.Context) (err error) {
 // build makes router, streams and web and fits them together.
 func (s *Server) build() {
 	s.live = web.NewLive()
-	s.hooks = &hooks{}
+	s.roster = marti.NewRoster()
+	s.hooks = &hooks{roster: s.roster}
 	s.router = route.New(route.Options{
 		IDs: s.ids, Groups: s.groups, Taps: append([]route.Tap{s.store.Archive(), s.hooks, s.live}, s.opt.Taps...), Filter: s.hooks, Watcher: s.hooks,
 		Flush: func() { s.stream.Flush() }, Now: time.Now, Log: s.opt.Log, Metrics: s.reg,
@@ -205,43 +237,6 @@ func (s *Server) build() {
 	})
 }
 
-// buildWeb makes the HTTP side.
-func (s *Server) buildWeb() error {
-	opt := web.Options{
-		Core: s, Live: s.live, Gatherer: s.reg, Log: s.opt.Log, Version: s.opt.Version, Handshake: s.cfg.Limits.Handshake.Std(),
-		Plugins: s.host, Updates: s.updates, Reload: s.Reload, AllGroups: s.allGroups,
-	}
-	if s.cfg.Listen.REST != "" {
-		token, path, made, err := web.LoadToken(s.cfg.Data)
-		if err != nil {
-			return err
-		}
-		if made {
-			s.opt.Log.Info("a token for the REST API was made", slog.String("file", path))
-		}
-		if web.SharedToken(path) {
-			s.opt.Log.Warn("other users of this machine may read the token of the REST API, which makes them administrators: chmod 600", slog.String("file", path))
-		}
-		opt.Auth = web.NewTokenAuth(token, s.allGroups)
-	}
-	s.web = web.New(opt)
-	return nil
-}
-
-// viaAdmin is the name of streams on the admin socket. Their events are other
-// people's: replays.
-const viaAdmin = "admin"
-
-// join says who a new connection is: everybody is in __ANON__, a certificate
-// gives the user its name.
-func (s *Server) join(c stream.Client, p stream.Peer) stream.Session {
-	who := route.Who{Conn: p.Conn, Addr: p.Addr, Listener: p.Listener, In: hostapi.AnonSet, Out: hostapi.AnonSet, Feed: p.Listener == viaAdmin}
-	if p.TLS != nil && len(p.TLS.PeerCertificates) > 0 {
-		who.User = p.TLS.PeerCertificates[0].Subject.CommonName
-	}
-	return s.router.Join(c, who)
-}
-
 func (s *Server) socketPath() string { return filepath.Join(s.cfg.Data, web.AdminSocket) }
 
 // listen opens all listeners. The admin socket comes first: who watches a
@@ -250,82 +245,12 @@ func (s *Server) listen(ctx context.Context) error {
 	if err := s.web.ListenAdmin(s.socketPath()); err != nil {
 		return err
 	}
-	l := s.cfg.Listen
-	if l.TCP != "" {
-		if err := s.listenStream(ctx, "tcp", l.TCP, nil); err != nil {
-			return err
-		}
-	}
-	if l.TLS != "" && s.cfg.TLS.Enabled() {
-		conf, err := clientTLS(s.cfg.TLS)
-		if err != nil {
-			return err
-		}
-		if err := s.listenStream(ctx, "tls", l.TLS, conf); err != nil {
-			return err
-		}
-	}
-	if l.REST == "" {
-		return nil
-	}
-	var conf *tls.Config
-	if s.cfg.RESTOverTLS() {
-		var err error
-		if conf, err = serverTLS(s.cfg.TLS); err != nil {
-			return err
-		}
-	}
-	if err := s.web.ListenREST(ctx, l.REST, conf); err != nil {
-		return listenError("rest", l.REST, err)
-	}
-	s.opened("rest", s.web.RESTAddr())
-	return nil
-}
-
-// listenStream opens a listener of CoT streams: at once, or as soon as a filter
-// that must not be passed by is active.
-func (s *Server) listenStream(ctx context.Context, name, addr string, conf *tls.Config) error {
-	select {
-	case <-s.host.Ready(name):
-		return s.openStream(ctx, name, addr, conf)
-	default:
-	}
-	s.opt.Log.Info("a listener waits for the filter of a plugin", slog.String("listener", name))
-	s.background.Go(func() {
-		select {
-		case <-s.host.Ready(name):
-		case <-s.stopping:
-			return
-		}
-		if err := s.openStream(context.Background(), name, addr, conf); err != nil {
-			s.opt.Log.Error("a listener cannot be opened", slog.String("listener", name), slog.Any("err", err))
-		}
-	})
-	return nil
-}
-
-func (s *Server) openStream(ctx context.Context, name, addr string, conf *tls.Config) error {
-	l, err := s.stream.Listen(ctx, name, addr, conf)
-	if err != nil {
-		return listenError(name, addr, err)
-	}
-	s.opened(name, l.Addr())
-	return nil
-}
-
-func (s *Server) opened(listener string, addr net.Addr) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.addrs[listener] = addr
+	return s.listeners.openAll(ctx)
 }
 
 // Addr gives the address of a listener with its real port, nil when it is
 // closed.
-func (s *Server) Addr(listener string) net.Addr {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.addrs[listener]
-}
+func (s *Server) Addr(listener string) net.Addr { return s.listeners.Addr(listener) }
 
 // DataDir gives the data folder.
 func (s *Server) DataDir() string { return s.cfg.Data }

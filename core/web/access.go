@@ -1,14 +1,13 @@
 package web
 
 import (
-	"context"
 	"errors"
 	"log/slog"
-	"net"
 	"net/http"
 	"slices"
 	"strings"
 
+	"github.com/takhost/takhost/core/identity"
 	"github.com/takhost/takhost/hostapi"
 	"github.com/takhost/takhost/hostapi/wire"
 	"github.com/takhost/takhost/openapi"
@@ -18,73 +17,28 @@ import (
 // socket has what rest has.
 const (
 	adminListener = "admin"
+	httpListener  = "http"
+	httpsListener = "https"
+	webListener   = "web"
 	restListener  = "rest"
 )
 
 // AdminRole is the role that may do everything.
-const AdminRole = "admin"
-
-// Authenticator says who sends a request. Its method is called from many
-// goroutines at once.
-type Authenticator interface {
-	// Authenticate gives whom the credentials of a request belong to. The error
-	// is ErrNoCredentials when there are none and ErrBadCredentials when they are
-	// nobody's; any other is a failure of the server. Listener and BaseURL of the
-	// caller are filled in by whoever asks.
-	Authenticate(r *http.Request) (*wire.Caller, error)
-}
-
-// What Authenticate can find.
-var (
-	ErrNoCredentials  = errors.New("the request has no credentials")
-	ErrBadCredentials = errors.New("the credentials are not known")
-)
-
-type listenerKey struct{}
-
-// onListener marks requests with the name of the listener they came by.
-func onListener(name string, next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), listenerKey{}, name)))
-	})
-}
-
-func listenerOf(ctx context.Context) string {
-	name, _ := ctx.Value(listenerKey{}).(string)
-	return name
-}
-
-type callerKey struct{}
-
-// callerOf gives who sends the request that ctx belongs to. It is never nil
-// behind the guard; without a login the caller has no name and no groups.
-func callerOf(ctx context.Context) *wire.Caller {
-	c, _ := ctx.Value(callerKey{}).(*wire.Caller)
-	if c == nil {
-		c = &wire.Caller{}
-	}
-	return c
-}
+const AdminRole = identity.RoleAdmin
 
 func isAdmin(c *wire.Caller) bool { return slices.Contains(c.Roles, AdminRole) }
 
 // guard lets a request pass to next with its caller, or refuses it.
 func (s *Server) guard(a openapi.Access, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		listener := listenerOf(r.Context())
-		if listener != adminListener && !slices.Contains(a.Listeners, listener) {
+		q := requestOf(r.Context())
+		if q.listener != adminListener && !slices.Contains(a.Listeners, q.listener) {
 			refuse(w, a.Errors, newProblem(http.StatusNotFound, "there is no "+r.URL.Path))
 			return
 		}
-		var caller *wire.Caller
-		var refused *Problem
-		if a.Open {
-			caller = s.anybody(r, listener)
-		} else {
-			caller, refused = s.caller(w, r, listener)
-		}
-		if refused == nil && !mayUse(caller, a.Roles) {
-			refused = newProblem(http.StatusForbidden, "this is for callers with the role "+anyOf(a.Roles))
+		caller, refused := s.caller(w, r, q, a)
+		if refused == nil {
+			refused = s.mayUse(r, q, a, caller)
 		}
 		if refused != nil {
 			if r.Body != http.NoBody {
@@ -99,52 +53,110 @@ func (s *Server) guard(a openapi.Access, next http.Handler) http.Handler {
 			// What takes a login is for nobody's cache, unless whoever answers says more.
 			h.Set("Cache-Control", "no-store")
 		}
-		caller.Listener, caller.BaseURL = listener, baseURL(r, listener)
-		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), callerKey{}, caller)))
+		c := *caller // it may be everybody's
+		c.Listener, c.BaseURL = q.listener, s.baseURL(q)
+		q.caller = &c
+		q.again = func() error {
+			if a.Open {
+				return nil
+			}
+			_, _, err := s.identify(r, q, a)
+			return err
+		}
+		next.ServeHTTP(w, r)
 	})
 }
 
-// caller finds out who sends a request. Whoever may open the admin socket is an
-// administrator.
-func (s *Server) caller(w http.ResponseWriter, r *http.Request, listener string) (*wire.Caller, *Problem) {
-	if listener == adminListener {
-		return s.admin(), nil
-	}
-	if s.opt.Auth == nil {
-		return nil, newProblem(http.StatusUnauthorized, "there is no way to log in here")
-	}
-	addr := remoteIP(r)
-	c, err := s.opt.Auth.Authenticate(r)
-	switch {
-	case err == nil:
-		return c, nil
-	case errors.Is(err, ErrNoCredentials):
-	case errors.Is(err, ErrBadCredentials):
-		if wait := s.failures.failed(addr); wait > 0 {
-			w.Header().Set("Retry-After", seconds(wait))
-			return nil, newProblem(http.StatusTooManyRequests, "too many requests with wrong credentials came from this address")
+// caller finds out who sends a request.
+func (s *Server) caller(w http.ResponseWriter, r *http.Request, q *request, a openapi.Access) (*wire.Caller, *Problem) {
+	c, how, err := s.identify(r, q, a)
+	if a.Open {
+		if err != nil {
+			c, how = &wire.Caller{}, byNothing
 		}
-		s.opt.Log.Warn("request with wrong credentials refused", slog.String("addr", addr), slog.String("path", clip(r.URL.Path)))
-	default:
-		return nil, openapi.Failed(err)
+		q.proof = how
+		return c, nil
 	}
-	w.Header().Set("WWW-Authenticate", `Bearer realm="takhost"`)
-	return nil, newProblem(http.StatusUnauthorized,
-		"send a token in the header Authorization: Bearer TOKEN; the file "+TokenFile+" in the server's data folder has it")
+	q.proof = how
+	if err == nil {
+		return c, nil
+	}
+	return nil, s.refusal(w, r, q, a, err)
 }
 
-// anybody gives who sends a request to what is open to all: nobody, unless the
-// credentials are right.
-func (s *Server) anybody(r *http.Request, listener string) *wire.Caller {
-	if listener == adminListener {
-		return s.admin()
+// refusal makes the answer for credentials that do not let a request in.
+func (s *Server) refusal(w http.ResponseWriter, r *http.Request, q *request, a openapi.Access, err error) *Problem {
+	log := s.opt.Log.With(slog.String("listener", q.listener), slog.String("addr", q.addr), slog.String("path", clip(r.URL.Path)))
+	var tooMany *identity.TooMany
+	var refusal *identity.Refusal
+	var forwarded *forwardedError
+	detail := howToLogIn[q.listener]
+	if a.Basic && q.listener != restListener {
+		detail = "a name with a password, or " + detail
 	}
-	if s.opt.Auth != nil {
-		if c, err := s.opt.Auth.Authenticate(r); err == nil {
-			return c
+	detail = "show who you are: " + detail
+	switch {
+	case errors.As(err, &tooMany):
+		w.Header().Set("Retry-After", seconds(tooMany.Wait))
+		return newProblem(http.StatusTooManyRequests, err.Error())
+	case errors.As(err, &refusal):
+		s.noise.warn(log, "request refused", slog.Any("why", err))
+		return newProblem(http.StatusForbidden, "the certificate does not let you in: "+refusal.Reason)
+	case errors.As(err, &forwarded):
+		s.noise.warn(log, "request refused", slog.Any("why", err))
+		return newProblem(http.StatusForbidden, "the proxy in front of this server forwards a certificate that does not let you in")
+	case errors.Is(err, ErrNoCredentials):
+	case errors.Is(err, ErrBadCredentials):
+		if wait := s.failures.failed(q.addr); wait > 0 {
+			w.Header().Set("Retry-After", seconds(wait))
+			return newProblem(http.StatusTooManyRequests, "too many requests with wrong credentials came from this address")
 		}
+		log.Warn("request with wrong credentials refused")
+		if errors.Is(err, identity.ErrSpent) || errors.Is(err, identity.ErrEnded) {
+			detail = err.Error()
+		}
+	default:
+		return problemOf(err)
 	}
-	return &wire.Caller{}
+	s.challenge(w, q, a)
+	return newProblem(http.StatusUnauthorized, detail)
+}
+
+// howToLogIn is for people.
+var howToLogIn = map[string]string{
+	restListener:  "a token in the header Authorization: Bearer TOKEN; the file " + TokenFile + " in the server's data folder has it",
+	webListener:   "the cookie of a login, or a token in the header Authorization: Bearer TOKEN",
+	httpsListener: "a client certificate, or a token in the header Authorization: Bearer TOKEN",
+	httpListener:  "a token in the header Authorization: Bearer TOKEN",
+}
+
+// challenge tells with what to come again. A browser asks its user for a name and
+// a password when it reads Basic, so that is only where they are taken.
+func (s *Server) challenge(w http.ResponseWriter, q *request, a openapi.Access) {
+	h := w.Header()
+	if a.Basic && q.listener != restListener {
+		h.Add("WWW-Authenticate", `Basic realm="TAK Server"`)
+	}
+	realm := "takhost"
+	if a.Errors == "fts" {
+		realm = "Authentication Required"
+	}
+	h.Add("WWW-Authenticate", `Bearer realm="`+realm+`"`)
+}
+
+// mayUse says why a caller may not have an operation, if so.
+func (s *Server) mayUse(r *http.Request, q *request, a openapi.Access, c *wire.Caller) *Problem {
+	if p := s.fromOwnPage(r, q, a); p != nil {
+		return p
+	}
+	switch {
+	case a.Open:
+	case !hasRole(c, a.Roles):
+		return newProblem(http.StatusForbidden, "this is for callers with the role "+anyOf(a.Roles))
+	case a.Writes && slices.Contains(c.Roles, identity.RoleReadonly) && !isAdmin(c):
+		return newProblem(http.StatusForbidden, "callers with the role "+identity.RoleReadonly+" can only read, and this changes something")
+	}
+	return nil
 }
 
 // admin is who comes by the admin socket.
@@ -158,7 +170,7 @@ func adminCaller(all func() hostapi.SetID) *wire.Caller {
 	return &wire.Caller{User: "admin", Name: "Administrator", Roles: []string{AdminRole}, InSet: int32(set), OutSet: int32(set)}
 }
 
-func mayUse(c *wire.Caller, roles []string) bool {
+func hasRole(c *wire.Caller, roles []string) bool {
 	return len(roles) == 0 || isAdmin(c) || slices.ContainsFunc(roles, func(role string) bool { return slices.Contains(c.Roles, role) })
 }
 
@@ -177,23 +189,20 @@ func anyOf(words []string) string {
 	return out
 }
 
-// baseURL is where the client reached the listener, as it says itself.
-func baseURL(r *http.Request, listener string) string {
+// baseURL is where clients reach the listener: as configured, or as this one
+// says itself.
+func (s *Server) baseURL(q *request) string {
 	const ofHosts = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_:[]"
-	switch {
-	case listener == adminListener || strings.Trim(r.Host, ofHosts) != "":
+	if q.listener == adminListener {
 		return ""
-	case r.TLS != nil:
-		return "https://" + r.Host
 	}
-	return "http://" + r.Host
-}
-
-// remoteIP gives the client's address without its port.
-func remoteIP(r *http.Request) string {
-	host, _, err := net.SplitHostPort(r.RemoteAddr)
-	if err != nil {
-		return r.RemoteAddr
+	if s.opt.PublicURL != nil {
+		if u := s.opt.PublicURL(q.listener); u != "" {
+			return strings.TrimSuffix(u, "/")
+		}
 	}
-	return host
+	if q.host == "" || strings.Trim(q.host, ofHosts) != "" {
+		return ""
+	}
+	return q.scheme + "://" + q.host
 }

@@ -19,7 +19,7 @@ func runAction(p Plugins, name string, action *manifest.Action, log *slog.Logger
 		r, w := unwrap(ctx)
 		var answer *wire.ActionResult
 		err := acted(p, func() (err error) {
-			if action.Writes && r.Method == http.MethodGet {
+			if action.Writes && r.Method != http.MethodPost {
 				w.Header().Set("Allow", http.MethodPost)
 				return newProblem(http.StatusMethodNotAllowed, action.Name+" changes something: send it by POST")
 			}
@@ -39,7 +39,7 @@ func runAction(p Plugins, name string, action *manifest.Action, log *slog.Logger
 				return invalidf("body: it is no JSON object")
 			}
 			answer, err = p.Action(r.Context(), name, action.Name, &wire.Action{
-				Name: action.Name, Version: uint32(action.Version), Tree: req.Tree, Caller: callerOf(r.Context()),
+				Name: action.Name, Version: uint32(action.Version), Tree: req.Tree, Caller: CallerOf(r.Context()),
 			})
 			return err
 		})

@@ -7,6 +7,7 @@ import (
 
 	"github.com/takhost/takhost/core/store"
 	"github.com/takhost/takhost/hostapi"
+	"github.com/takhost/takhost/hostapi/wire"
 )
 
 // Core is what the web side asks of the server. All methods are called from
@@ -31,6 +32,11 @@ type Core interface {
 	// came before the end of the input has been routed by then. It must end by
 	// itself when the server stops.
 	Stream(nc net.Conn)
+
+	// StreamAs runs a stream of TAK protocol 1 over nc for a client that has logged
+	// in by HTTP, and returns when the stream has ended and nc is closed. addr and
+	// listener are where it came from. It must end by itself when the server stops.
+	StreamAs(nc net.Conn, caller *wire.Caller, addr, listener string)
 
 	// Ready gives nil while clients are served: all listeners are open and the
 	// databases are migrated. Otherwise the error says what is missing. An
@@ -57,7 +63,7 @@ type Status struct {
 
 // Listener is one of the configured listeners.
 type Listener struct {
-	Name  string `json:"name" doc:"Key of the configuration: tcp, tls or rest"`
+	Name  string `json:"name" doc:"Key of the configuration: tcp, tls, http, https, web or rest"`
 	Addr  string `json:"addr" doc:"Address with the real port; empty when closed"`
 	TLS   bool   `json:"tls"`
 	State string `json:"state" doc:"open, off, or why it is closed"`
@@ -91,7 +97,7 @@ type Memory struct {
 type Client struct {
 	Conn       uint64            `json:"conn" doc:"Number of the connection"`
 	Addr       string            `json:"addr"`
-	Listener   string            `json:"listener" doc:"Where it came in: tcp, tls or admin"`
+	Listener   string            `json:"listener" doc:"Where it came in: tcp, tls, https, web or admin"`
 	User       string            `json:"user,omitempty"`
 	Since      time.Time         `json:"since"`
 	Protocol   string            `json:"protocol" enum:"xml,tak1" doc:"What the server sends it: XML or TAK protocol 1"`

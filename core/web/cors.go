@@ -13,19 +13,21 @@ const (
 )
 
 // cors lets pages of other origins use listen.rest, as the web interface of
-// FreeTAKServer does from a port of its own (spec/rest.md 1.1). A preflight is
-// answered without a login, as browsers send none with it.
+// FreeTAKServer does from a port of its own (spec/rest.md 1.1), and the same
+// operations on listen.web. A preflight is answered without a login, as browsers
+// send none with it.
 //
 // That any origin may do this gives nothing away: what tells who the caller is
-// (Authorization, or the subprotocol of a WebSocket) is never sent by a browser
-// on its own, so a page can do what its user gave it the token for. Cookies and
-// client certificates do not count here, and a browser is never told that it may
-// send them. A listener that knows its users by cookie must not use this.
+// (Authorization with a token, or the subprotocol of a WebSocket) is never sent by
+// a browser on its own, so a page can do what its user gave it the token for. A
+// browser is never told that it may send cookies, so it keeps the answers to
+// those from the page; fromOwnPage sees to what changes something.
 //
-// Health and metrics are for machines, and stay closed to pages of others.
+// Pages of our own stay closed to those of others, and so do health and metrics,
+// which are for machines, and the operations of TAK clients.
 func (s *Server) cors(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if _, own := s.pages[r.URL.Path]; own {
+		if s.sameOriginOnly(r) {
 			next.ServeHTTP(w, r)
 			return
 		}
@@ -42,6 +44,16 @@ func (s *Server) cors(next http.Handler) http.Handler {
 		h.Set("Vary", "Access-Control-Request-Headers")
 		w.WriteHeader(http.StatusNoContent)
 	})
+}
+
+func (s *Server) sameOriginOnly(r *http.Request) bool {
+	for i := range s.pages {
+		p := s.pages[i].Path
+		if r.URL.Path == p || p != "/" && strings.HasSuffix(p, "/") && strings.HasPrefix(r.URL.Path, p) {
+			return true
+		}
+	}
+	return ListenerOf(r.Context()) == webListener && !s.routes.Load().rest.Has(r)
 }
 
 func isPreflight(r *http.Request) bool {

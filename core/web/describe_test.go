@@ -2,18 +2,13 @@ package web
 
 import (
 	"encoding/json"
-	"flag"
 	"maps"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 )
-
-var update = flag.Bool("update", false, "write golden files anew")
 
 // TestDescription looks at what the description of the core is made of.
 func TestDescription(t *testing.T) {
@@ -91,35 +86,5 @@ func TestDescription(t *testing.T) {
 	}
 	if _, ok := got.Components.Schemas["ErrorModel"]; ok || strings.Contains(text, "$schema") {
 		t.Error("the description has errors of another form, or $schema")
-	}
-}
-
-// TestDescriptionIsCommitted compares openapi/rest.json with what the default
-// configuration serves.
-func TestDescriptionIsCommitted(t *testing.T) {
-	sets, err := ShippedRoutes(os.DirFS(filepath.Join("..", "..", "plugins")))
-	if err != nil {
-		t.Fatal(err)
-	}
-	d, err := Document(DescribedVersion, sets)
-	if err != nil {
-		t.Fatal(err)
-	}
-	text, err := d.Indented()
-	if err != nil {
-		t.Fatal(err)
-	}
-	path := filepath.Join("..", "..", "openapi", "rest.json")
-	if *update {
-		if err := os.WriteFile(path, text, 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	committed, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(committed), string(text)); diff != "" {
-		t.Errorf("openapi/rest.json is older than the code: run go generate ./core/web (-committed +code):\n%s", diff)
 	}
 }

@@ -58,8 +58,12 @@ func TestDocsInABrowser(t *testing.T) {
 	s := newSiteWith(t, &fakeCore{}, Options{})
 	s.use(t, fence(t))
 	netlog := filepath.Join(t.TempDir(), "net.json")
-	dom, said := browse(t, "http://"+s.listenREST(t, nil)+"/docs", "--log-net-log="+netlog)
-	for _, want := range []string{"Authentication", "Bearer Token", "Geofences", "plugins", "takhost"} {
+	page := "http://" + s.listenREST(t, nil) + "/docs"
+	if dom, _ := browse(t, page+"?api=marti"); !strings.Contains(dom, "CoT over a WebSocket") {
+		t.Error("the page does not show the other description")
+	}
+	dom, said := browse(t, page, "--log-net-log="+netlog)
+	for _, want := range []string{"Authentication", "Bearer Token", "Geofences", "plugins", "takhost", "REST"} {
 		if !strings.Contains(dom, want) {
 			t.Errorf("the page does not show %q", want)
 		}

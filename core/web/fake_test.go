@@ -18,6 +18,7 @@ import (
 	"github.com/takhost/takhost/core/store"
 	"github.com/takhost/takhost/hostapi"
 	"github.com/takhost/takhost/hostapi/cot"
+	"github.com/takhost/takhost/hostapi/wire"
 )
 
 // fakeCore answers with what a test put there, and keeps what it was asked.
@@ -26,6 +27,7 @@ type fakeCore struct {
 	clients []Client
 	query   func(context.Context, store.Query) (store.Page, error)
 	stream  func(net.Conn)
+	as      func(nc net.Conn, caller *wire.Caller, addr, listener string)
 	ready   error
 }
 
@@ -48,6 +50,10 @@ func (f *fakeCore) Sets(_ context.Context, group string) ([]hostapi.SetID, error
 }
 
 func (f *fakeCore) Stream(nc net.Conn) { f.stream(nc) }
+
+func (f *fakeCore) StreamAs(nc net.Conn, caller *wire.Caller, addr, listener string) {
+	f.as(nc, caller, addr, listener)
+}
 
 func (f *fakeCore) Ready(context.Context) error { return f.ready }
 

@@ -2,7 +2,6 @@ package web
 
 import (
 	"context"
-	"crypto/tls"
 	"log/slog"
 	"net"
 	"net/http"
@@ -12,8 +11,8 @@ import (
 )
 
 // headerWatch tells in the log about connections that were closed because the
-// header of a request, or the TLS handshake before it, did not come to its end
-// or was none. net/http closes them in silence.
+// header of a request did not come to its end or was none. net/http closes them in
+// silence.
 type headerWatch struct {
 	log *slog.Logger
 
@@ -72,10 +71,6 @@ func (h *headerWatch) state(c net.Conn, st http.ConnState) {
 		return
 	}
 	log := h.log.With(slog.String("addr", c.RemoteAddr().String()), slog.Duration("after", time.Since(w.opened).Round(time.Millisecond)))
-	if t, ok := c.(*tls.Conn); ok && !t.ConnectionState().HandshakeComplete {
-		log.Warn("connection closed without a whole TLS handshake")
-		return
-	}
 	if begun > w.served.Load() {
 		log.Warn("connection closed without a whole HTTP header: it did not end in time, is malformed or too large")
 	}

@@ -5,6 +5,8 @@ import (
 	"net/http"
 
 	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/takhost/takhost/openapi"
 )
 
 // maxStreams is how many streams one reader may ask for.
@@ -20,7 +22,7 @@ func liveOperation(api huma.API, updates *Updates) {
 			"A comment comes at least every 15 s. " + aboutSocket + " There the name of the stream is in stream.",
 		Responses: errorsOf(api, http.StatusBadRequest, http.StatusServiceUnavailable),
 	})
-	op.Metadata, op.Extensions = nil, nil
+	op = openapi.Anyone(op)
 	op.Responses["200"] = &huma.Response{
 		Description: "Server-sent events",
 		Content:     map[string]*huma.MediaType{"text/event-stream": {Schema: &huma.Schema{Type: "string"}}},
@@ -34,7 +36,7 @@ func liveOperation(api huma.API, updates *Updates) {
 		if len(in.Stream) > maxStreams {
 			return nil, invalidf("query.stream: %d are too many: at most %d", len(in.Stream), maxStreams)
 		}
-		caller := callerOf(ctx)
+		caller := CallerOf(ctx)
 		return &huma.StreamResponse{Body: func(ctx huma.Context) {
 			r := updates.watch(caller, in.Stream)
 			defer updates.drop(r)

@@ -219,7 +219,7 @@ func actionOperations(api huma.API, p Plugins, sets []plugin.Routes, log *slog.L
 			Responses: errorsOf(api, http.StatusBadRequest, http.StatusForbidden, http.StatusNotFound, http.StatusServiceUnavailable),
 		})
 		op.RejectUnknownQueryParameters = false
-		op.Metadata, op.Extensions = nil, nil // any caller
+		op = openapi.Anyone(op)
 		huma.Register(api, op, func(_ context.Context, in *struct {
 			Context string `path:"context" maxLength:"64" doc:"Name of the plugin"`
 			Action  string `path:"action" maxLength:"64" doc:"Name of the action"`

@@ -46,17 +46,23 @@ type sink interface {
 	hurry()
 }
 
-// pump passes messages on until the source, the client or the server ends.
-func pump(ctx context.Context, to sink, from source) {
+// pump passes messages on until the source, the client, the listener, the login or
+// the server ends.
+func pump(ctx context.Context, to sink, from source, cut <-chan struct{}) {
 	defer onEnd(from.ended(), to.hurry)()
 	if to.begin() != nil {
 		return
 	}
 	alive := time.NewTicker(pushAlive)
 	defer alive.Stop()
+	ending := endingOf(ctx)
 	for {
 		select {
 		case <-ctx.Done():
+			return
+		case <-ending:
+			return
+		case <-cut:
 			return
 		case <-from.ended():
 			return
@@ -97,19 +103,25 @@ const aboutSocket = "A request to become a WebSocket gets the same as messages i
 // what the client asks for.
 func serveStream(ctx huma.Context, from source) {
 	r, w := unwrap(ctx)
+	if r.Method == http.MethodHead {
+		w.Header().Set("Content-Type", "text/event-stream")
+		return // the answer has no body, so there is nothing to wait for
+	}
+	cut, end := beginWatch(r.Context())
+	defer end()
 	if isWebSocket(r) {
-		serveSocket(w, r, from)
+		serveSocket(w, r, from, cut)
 		return
 	}
-	servePushes(r.Context(), w, from)
+	servePushes(r.Context(), w, from, cut)
 }
 
 // servePushes answers with server-sent events.
-func servePushes(ctx context.Context, w http.ResponseWriter, from source) {
+func servePushes(ctx context.Context, w http.ResponseWriter, from source, cut <-chan struct{}) {
 	h := w.Header()
 	h.Set("Content-Type", "text/event-stream")
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Accel-Buffering", "no") // nginx would collect them
 	w.WriteHeader(http.StatusOK)
-	pump(ctx, newSSE(w), from)
+	pump(ctx, newSSE(w), from, cut)
 }

@@ -8,14 +8,37 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/takhost/takhost/openapi"
 )
 
 // readyWait bounds the answer of /readyz: a probe that hangs says nothing.
 const readyWait = 5 * time.Second
 
-// pagesOf gives health and metrics, which nobody has to log in for: /healthz
+// allPages gives what is open to all beside the descriptions.
+func (s *Server) allPages() (list []openapi.Page) {
+	for path, h := range s.machines {
+		list = append(list, openapi.Page{Path: path, Listeners: []string{restListener}, Handler: h})
+	}
+	for path, h := range s.opt.WebPages {
+		if path != "/" {
+			list = append(list, openapi.Page{Path: path, Listeners: []string{webListener}, Handler: h, Posts: true})
+		}
+	}
+	docs := http.RedirectHandler("/docs", http.StatusFound)
+	landing := s.opt.WebPages["/"]
+	return append(list, openapi.Page{Path: "/", Listeners: restListeners, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if landing != nil && ListenerOf(r.Context()) == webListener {
+			landing.ServeHTTP(w, r)
+			return
+		}
+		docs.ServeHTTP(w, r)
+	})})
+}
+
+// machinesOf gives health and metrics, which nobody has to log in for: /healthz
 // tells that the process lives, /readyz whether clients are served.
-func pagesOf(opt Options) map[string]http.Handler {
+func machinesOf(opt Options) map[string]http.Handler {
 	return map[string]http.Handler{
 		"/metrics": promhttp.HandlerFor(opt.Gatherer, promhttp.HandlerOpts{
 			ErrorLog:      slog.NewLogLogger(opt.Log.Handler(), slog.LevelError),

@@ -67,7 +67,7 @@ const retryAfter = 5 * time.Second
 // request makes the message for the plugin.
 func (h *pluginRoute) request(w http.ResponseWriter, r *http.Request) (*wire.HTTPRequest, *Problem) {
 	req := &wire.HTTPRequest{
-		Route: h.route.ID, Method: r.Method, Path: r.URL.Path, Caller: callerOf(r.Context()), ContentType: r.Header.Get("Content-Type"),
+		Route: h.route.ID, Method: r.Method, Path: r.URL.Path, Caller: CallerOf(r.Context()), ContentType: r.Header.Get("Content-Type"),
 		ReadOnly: (r.Method == http.MethodGet || r.Method == http.MethodHead) && !h.route.Writes,
 	}
 	for _, name := range h.route.Names {

@@ -2,7 +2,7 @@ package web
 
 import (
 	"context"
-	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -12,8 +12,10 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/danielgtaylor/huma/v2"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/takhost/takhost/core/proxy"
 	"github.com/takhost/takhost/hostapi"
 	"github.com/takhost/takhost/openapi"
 )
@@ -33,9 +35,38 @@ type Options struct {
 	Version   string
 	Handshake time.Duration // for a TLS handshake or the header of a request; 0 is 10 s
 
-	// Auth says who sends a request to listen.rest. Nil: nobody gets beyond what
-	// is open to all.
-	Auth Authenticator
+	// REST and Marti register operations of other parts of the core into the two
+	// descriptions, after those of this package. They are called for each
+	// generation, and once more for descriptions without a server.
+	REST, Marti []func(api huma.API)
+
+	// Logins know who may come in. Nil: on the listeners of the network nobody
+	// gets beyond what is open to all, but for Auth on listen.rest.
+	Logins Logins
+	Auth   Authenticator
+
+	// Anonymous says whether listen.http takes everybody for the anonymous user.
+	// Nil: it does.
+	Anonymous func() bool
+
+	// PublicURL gives the URL under which clients reach a listener, such as
+	// https://tak.example.org:8443. Nil or empty: the request tells.
+	PublicURL func(listener string) string
+
+	// Trusted are proxies whose word on the client's address counts. One that ends
+	// TLS may forward the certificate of the client in the header of that name,
+	// which VerifyForwarded checks; without it none counts.
+	Trusted              *proxy.Trusted
+	ForwardedCertificate string
+	VerifyForwarded      func(*x509.Certificate) error
+
+	// Connections of one listener, all together and from one address. 0: any
+	// number.
+	Connections, PerAddress int
+
+	// WebPages are served on listen.web to anybody by their paths: a path that ends
+	// in a slash is all below it, / is what nobody else has there.
+	WebPages map[string]http.Handler
 
 	// Plugins and Updates are the plugins' side. Nil: there are none.
 	Plugins Plugins
@@ -52,24 +83,21 @@ type Options struct {
 
 // Server holds the HTTP listeners.
 type Server struct {
-	opt        Options
-	failures   *failures
-	pages      map[string]http.Handler
-	generation atomic.Pointer[openapi.Generation]
+	opt      Options
+	failures *failures
+	noise    *noise // about refused certificates
+	pages    []openapi.Page
+	machines map[string]http.Handler // health and metrics, by path
+	routes   atomic.Pointer[routes]
 
 	mu       sync.Mutex // guards what is below
 	closing  bool
-	open     []*listener
-	restAddr net.Addr
+	open     map[string]*listener
+	draining map[*listener]struct{}
 
 	serving  sync.WaitGroup // goroutines of listeners
 	requests inflight
-}
-
-// listener is one open listener with its HTTP server.
-type listener struct {
-	http   *http.Server
-	remove func() // what is left in the file system; may be nil
+	watches  watches
 }
 
 // New gives a server without listeners.
@@ -77,7 +105,9 @@ func New(opt Options) *Server {
 	if opt.Handshake <= 0 {
 		opt.Handshake = 10 * time.Second
 	}
-	s := &Server{opt: opt, failures: newFailures(), pages: pagesOf(opt)}
+	s := &Server{opt: opt, failures: newFailures(), noise: newNoise(), open: map[string]*listener{}, draining: map[*listener]struct{}{}}
+	s.machines = machinesOf(opt)
+	s.pages = s.allPages()
 	commit, err := s.Generation(nil)
 	if err != nil {
 		panic(err) // the core alone: its own operations clash
@@ -94,73 +124,67 @@ func (s *Server) ListenAdmin(path string) error {
 	if err != nil {
 		return fmt.Errorf("open admin socket: %w", err)
 	}
-	return s.serve(adminListener, ln, remove)
+	return s.serve(&listener{name: adminListener, addr: ln.Addr(), remove: remove}, ln)
 }
 
-// ListenREST opens listen.rest; with a TLS configuration it serves HTTPS.
-func (s *Server) ListenREST(ctx context.Context, addr string, conf *tls.Config) error {
-	var lc net.ListenConfig
-	ln, err := lc.Listen(ctx, "tcp", addr)
-	if err != nil {
-		return fmt.Errorf("listen.rest: %w", err)
-	}
-	bound := ln.Addr()
-	if conf != nil {
-		conf = conf.Clone()
-		if len(conf.NextProtos) == 0 {
-			conf.NextProtos = []string{"http/1.1"}
-		}
-		ln = tls.NewListener(ln, conf)
-	}
-	if err := s.serve(restListener, ln, nil); err != nil {
-		return err
-	}
-	s.mu.Lock()
-	s.restAddr = bound
-	s.mu.Unlock()
-	return nil
+type endingKey struct{}
+
+// endingOf gives what is closed when the listener of a request is closed.
+func endingOf(ctx context.Context) <-chan struct{} {
+	ending, _ := ctx.Value(endingKey{}).(chan struct{})
+	return ending
 }
 
-// RESTAddr gives the address of listen.rest, nil when it is not open.
-func (s *Server) RESTAddr() net.Addr {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.restAddr
-}
-
-// serve takes ln over.
-func (s *Server) serve(name string, ln net.Listener, remove func()) error {
-	log := s.opt.Log.With(slog.String("listener", name))
+// serve takes ln over as a listener that is open from now on.
+func (s *Server) serve(l *listener, ln net.Listener) error {
+	log := s.opt.Log.With(slog.String("listener", l.name))
 	watch := newHeaderWatch(log)
-	handler := timed(onListener(name, http.HandlerFunc(s.current)))
-	if name == restListener {
+	l.ending = make(chan struct{})
+	handler := http.Handler(http.HandlerFunc(s.current))
+	if l.name == restListener || l.name == webListener {
 		handler = s.cors(handler)
 	}
-	srv := &http.Server{
-		Handler:           s.protect(log, watch.handler(handler)),
+	l.http = &http.Server{
+		Handler:           s.protect(log, watch.handler(timed(s.onListener(l.name, handler)))),
 		ReadHeaderTimeout: s.opt.Handshake,
 		WriteTimeout:      writeTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeaderBytes,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
-		ConnContext:       watch.context,
-		ConnState:         watch.state,
+		BaseContext: func(net.Listener) context.Context {
+			return context.WithValue(context.Background(), endingKey{}, l.ending)
+		},
+		ConnContext: watch.context,
+		ConnState:   watch.state,
 		// OPTIONS * is answered like any other request, so that the watch sees it.
 		DisableGeneralOptionsHandler: true,
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.closing {
-		ln.Close()
-		if remove != nil {
-			remove()
-		}
-		return errors.New("the server stops")
+	var err error
+	switch {
+	case s.closing:
+		err = errors.New("the server stops")
+	case s.open[l.name] != nil:
+		err = errOpen
 	}
-	s.open = append(s.open, &listener{http: srv, remove: remove})
+	if err != nil {
+		ln.Close()
+		if l.gate != nil {
+			l.gate.wait()
+		}
+		if l.remove != nil {
+			l.remove()
+		}
+		return err
+	}
+	s.open[l.name] = l
 	s.serving.Go(func() {
-		if err := srv.Serve(ln); !errors.Is(err, http.ErrServerClosed) {
+		if err := l.http.Serve(ln); !errors.Is(err, http.ErrServerClosed) && !isClosed(l.ending) {
 			log.Error("HTTP listener failed", slog.Any("err", err))
+		}
+		if l.gate != nil {
+			l.gate.wait()
 		}
 	})
 	return nil
@@ -202,8 +226,15 @@ func (s *Server) Close(ctx context.Context) error { return errors.Join(s.Shut(ct
 func (s *Server) Shut(ctx context.Context) error {
 	s.mu.Lock()
 	s.closing = true
-	list := s.open
-	s.open, s.restAddr = nil, nil
+	var list []*listener
+	for _, l := range s.open {
+		close(l.ending)
+		list = append(list, l)
+	}
+	for l := range s.draining {
+		list = append(list, l)
+	}
+	clear(s.open)
 	s.mu.Unlock()
 
 	s.opt.Live.Close()
@@ -212,7 +243,7 @@ func (s *Server) Shut(ctx context.Context) error {
 	}
 	var errs []error
 	for _, l := range list {
-		if err := l.http.Shutdown(ctx); err != nil {
+		if err := l.http.Shutdown(ctx); err != nil && !errors.Is(err, net.ErrClosed) {
 			if ctx.Err() == nil {
 				errs = append(errs, fmt.Errorf("stop HTTP listener: %w", err))
 			}

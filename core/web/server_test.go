@@ -17,13 +17,14 @@ import (
 // listenREST opens listen.rest on a free port.
 func (s *site) listenREST(t testing.TB, conf *tls.Config) string {
 	t.Helper()
-	if s.RESTAddr() != nil {
-		t.Errorf("rest is at %v before it is open", s.RESTAddr())
+	if at := s.Addr(restListener); at != nil {
+		t.Errorf("rest is at %v before it is open", at)
 	}
-	if err := s.ListenREST(context.Background(), "127.0.0.1:0", conf); err != nil {
+	addr, err := s.Listen(context.Background(), restListener, "127.0.0.1:0", ListenOptions{TLS: conf})
+	if err != nil {
 		t.Fatal(err)
 	}
-	return s.RESTAddr().String()
+	return addr.String()
 }
 
 func TestREST(t *testing.T) {
@@ -37,7 +38,7 @@ func TestREST(t *testing.T) {
 		{"ready", "GET", "/readyz", nil, 200, "ready\n"},
 		{"not ready", "GET", "/readyz", errors.New("not all listeners are open"), 503, "not ready: not all listeners are open\n"},
 		{"metrics", "GET", "/metrics", nil, 200, "takhost_test 42\n"},
-		{"root leads to the description", "GET", "/", nil, 200, "<title>takhost REST API</title>"},
+		{"root leads to the description", "GET", "/", nil, 200, "<title>takhost API</title>"},
 		{"no such path", "GET", "/x", nil, 404, "there is no /x"},
 		{"api needs a token", "GET", "/api/v1/status", nil, 401, "Authorization: Bearer TOKEN"},
 		{"post", "POST", "/metrics", nil, 405, "POST is not possible on /metrics"},
@@ -99,8 +100,8 @@ func TestBadBeginnings(t *testing.T) {
 		{"one byte", false, "G", "HTTP/1.1 400", noHeader},
 		{"no HTTP", false, "<event/>\r\n\r\n", "HTTP/1.1 400", noHeader},
 		{"header too large", false, "GET / HTTP/1.1\r\nHost: x\r\nX: " + strings.Repeat("y", 80<<10) + "\r\n\r\n", "HTTP/1.1 431", noHeader},
-		{"TLS handshake that never ends", true, "\x16\x03\x01", "", "connection closed without a whole TLS handshake"},
-		{"no TLS", true, "GET / HTTP/1.1\r\nHost: x\r\n\r\n", "HTTP/1.0 400", "connection closed without a whole TLS handshake"},
+		{"TLS handshake that never ends", true, "\x16\x03\x01", "", "TLS handshake failed\" listener=rest"},
+		{"no TLS", true, "GET / HTTP/1.1\r\nHost: x\r\n\r\n", "HTTP/1.0 400", "the client speaks HTTP and no TLS"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			s := newSite(t, &fakeCore{}, 100*time.Millisecond)
@@ -143,12 +144,12 @@ func TestPortTaken(t *testing.T) {
 	}
 	defer ln.Close()
 	s := newSite(t, &fakeCore{}, 0)
-	err = s.ListenREST(context.Background(), ln.Addr().String(), nil)
+	_, err = s.Listen(context.Background(), restListener, ln.Addr().String(), ListenOptions{})
 	if err == nil || !strings.Contains(err.Error(), "listen.rest: ") || !strings.Contains(err.Error(), "address already in use") {
 		t.Errorf("got %v", err)
 	}
-	if s.RESTAddr() != nil {
-		t.Errorf("rest is at %v", s.RESTAddr())
+	if at := s.Addr(restListener); at != nil {
+		t.Errorf("rest is at %v", at)
 	}
 }
 
@@ -157,7 +158,7 @@ func TestListenAfterClose(t *testing.T) {
 	if err := s.Close(context.Background()); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.ListenREST(context.Background(), "127.0.0.1:0", nil); err == nil {
+	if _, err := s.Listen(context.Background(), restListener, "127.0.0.1:0", ListenOptions{}); err == nil {
 		t.Error("a stopped server listens")
 	}
 	if err := s.ListenAdmin(s.path); err == nil {

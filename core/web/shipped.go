@@ -11,10 +11,8 @@ import (
 	"github.com/takhost/takhost/hostapi/manifest"
 )
 
-//go:generate go run ./restdoc ../../openapi/rest.json ../../plugins
-
-// DescribedVersion stands for the server's version in openapi/rest.json, which
-// must not change with each commit.
+// DescribedVersion stands for the server's version in the descriptions that are
+// committed, which must not change with each commit.
 const DescribedVersion = "v1"
 
 // ShippedRoutes reads the manifests of plugins from their folders, and gives

@@ -182,7 +182,7 @@ func TestKeepAlive(t *testing.T) {
 		r := live.watch(Filter{})
 		ctx, cancel := context.WithCancel(t.Context())
 		rec := &deadlineRecorder{ResponseRecorder: httptest.NewRecorder()}
-		go func() { servePushes(ctx, rec, r); live.drop(r) }()
+		go func() { servePushes(ctx, rec, r, nil); live.drop(r) }()
 		step := func(d time.Duration, want string) {
 			t.Helper()
 			time.Sleep(d) // in the bubble, this waits for nothing

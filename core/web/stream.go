@@ -26,19 +26,26 @@ func openStream(core Core, in *streamInput) (*huma.StreamResponse, error) {
 			http.Header{"Upgrade": {streamProtocol}, "Connection": {"Upgrade"}})
 	}
 	return &huma.StreamResponse{Body: func(ctx huma.Context) {
-		_, w := unwrap(ctx)
+		r, w := unwrap(ctx)
+		if r.Method != http.MethodGet {
+			newProblem(http.StatusMethodNotAllowed, "a stream is asked for by GET").Write(w)
+			return
+		}
 		nc, buf, err := http.NewResponseController(w).Hijack()
 		if err != nil {
 			newProblem(http.StatusBadRequest, "a stream needs HTTP/1.1 on a connection of its own").Write(w)
 			return
 		}
+		defer nc.Close() // the core has closed it, or what is below it
 		if _, err := fmt.Fprintf(nc, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: %s\r\n\r\n", streamProtocol); err != nil {
-			nc.Close() // the client is gone
-			return
+			return // the client is gone
 		}
 		if buf.Reader.Buffered() > 0 {
 			nc = &readAhead{Conn: nc, buf: buf.Reader}
 		}
+		cut, end := beginWatch(r.Context())
+		defer end()
+		defer onEnd(cut, func() { nc.Close() })()
 		core.Stream(nc)
 	}}, nil
 }

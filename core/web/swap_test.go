@@ -97,21 +97,21 @@ func TestGenerationRefused(t *testing.T) {
 	b.plugins.http = func(context.Context, string, string, *wire.HTTPRequest) (*plugin.Answer, error) {
 		return textAnswer(0, "", ""), nil
 	}
-	before := b.generation.Load()
+	before := b.routes.Load()
 	bad := fence(t)
 	bad.Plugin, bad.Prefixes = "bad", []string{"/"}
 	commit, err := b.Generation([]plugin.Routes{fence(t), bad})
 	if err == nil || commit != nil || !strings.Contains(err.Error(), "plugin bad, route fences: GET /api/v1/fences takes the same requests as route fences of plugin fence") {
 		t.Errorf("got %v", err)
 	}
-	if b.generation.Load() != before {
+	if b.routes.Load() != before {
 		t.Error("something changed")
 	}
 	// A built one counts only when it is committed, and may be let go.
 	if _, err := b.Generation(nil); err != nil {
 		t.Fatal(err)
 	}
-	if resp, _ := b.send(t, "GET", "/api/plugins/fence/hello", ""); b.generation.Load() != before || resp.StatusCode == 404 {
+	if resp, _ := b.send(t, "GET", "/api/plugins/fence/hello", ""); b.routes.Load() != before || resp.StatusCode == 404 {
 		t.Error("a generation without a commit is in force")
 	}
 	b.use(t)

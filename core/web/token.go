@@ -46,7 +46,7 @@ func LoadToken(dir string) (token, path string, made bool, err error) {
 		return "", path, false, fmt.Errorf("make the token of listen.rest: %w", err)
 	}
 	token = base64.RawURLEncoding.EncodeToString(secret)
-	if err := writePrivate(path, token+"\n"); err != nil {
+	if err := WritePrivate(path, token+"\n"); err != nil {
 		return "", path, false, fmt.Errorf("write the token of listen.rest: %w", err)
 	}
 	return token, path, true, nil
@@ -59,8 +59,8 @@ func SharedToken(path string) bool {
 	return err == nil && runtime.GOOS != "windows" && info.Mode().Perm()&0o077 != 0
 }
 
-// writePrivate writes a file that is there whole or not at all.
-func writePrivate(path, content string) (err error) {
+// WritePrivate writes a file that is there whole or not at all.
+func WritePrivate(path, content string) (err error) {
 	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*") // mode 0600
 	if err != nil {
 		return err

@@ -3,7 +3,10 @@
 // Everything that would leave this server is switched off: fonts, the proxy for
 // requests, telemetry, assistants.
 Scalar.createApiReference('#reference', {
-  sources: [{ title: 'REST', slug: 'rest', url: '/openapi.json', default: true }],
+  sources: [
+    { title: 'REST', slug: 'rest', url: '/openapi.json', default: true },
+    { title: 'Marti (TAK clients)', slug: 'marti', url: '/openapi/marti.json' },
+  ],
   proxyUrl: '',
   withDefaultFonts: false,
   telemetry: false,
@@ -16,5 +19,5 @@ Scalar.createApiReference('#reference', {
   documentDownloadType: 'both',
   defaultHttpClient: { targetKey: 'shell', clientKey: 'curl' },
   authentication: { preferredSecurityScheme: 'token' },
-  metaData: { title: 'takhost REST API' },
+  metaData: { title: 'takhost API' },
 });
