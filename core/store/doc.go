@@ -1,6 +1,7 @@
 // Package store keeps what must survive a restart: the archive of events, what
-// belongs to plugins, the settings, the interned group sets. It is the only
-// package that knows SQL; it does not know sockets, routing or configuration.
+// belongs to plugins, the settings, the interned group sets, the core's small
+// records and the audit. It is the only package that knows SQL; it does not know
+// sockets, routing or configuration.
 //
 // Two databases stand behind it. With SQLite these are two files, so that bulk
 // never waits for state nor state for bulk: state.db, where a success means on
