@@ -143,6 +143,8 @@ type Limits struct {
 	SenderRate            int      `yaml:"sender_rate" doc:"Events a second that one connection may send. 0 is no limit."`
 	ArchiveQueueEvents    int      `yaml:"archive_queue_events" doc:"Events that may wait for the database; what comes on top is routed but not archived."`
 	ArchiveQueueBytes     Bytes    `yaml:"archive_queue_bytes" doc:"Bytes that may wait for the database."`
+	Upload                Bytes    `yaml:"upload" doc:"Largest file that may be uploaded."`
+	Files                 Bytes    `yaml:"files" doc:"Bytes that all uploaded files may take together; 0 is no limit but the disk."`
 	PluginIdle            Duration `yaml:"plugin_idle" doc:"A plugin that had nothing to do for this long gives its memory back; it is there again in a moment. 0 keeps all in memory."`
 	Shutdown              Duration `yaml:"shutdown" doc:"Time for an orderly stop."`
 }
@@ -183,6 +185,7 @@ func Default() Config {
 			SenderRate:            20_000,
 			ArchiveQueueEvents:    65_536,
 			ArchiveQueueBytes:     64 * MiB,
+			Upload:                400 * MiB,
 			PluginIdle:            Duration(10 * time.Minute),
 			Shutdown:              Duration(10 * time.Second),
 		},

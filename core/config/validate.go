@@ -232,6 +232,8 @@ func (c *Config) validateLimits(f *faults) {
 	f.between("limits.sender_rate", int64(l.SenderRate), 0, most)
 	f.between("limits.archive_queue_events", int64(l.ArchiveQueueEvents), 1, most)
 	f.size("limits.archive_queue_bytes", l.ArchiveQueueBytes, KiB, 1024*GiB)
+	f.size("limits.upload", l.Upload, KiB, 64*GiB)
+	f.size("limits.files", l.Files, 0, 1024*1024*GiB)
 	f.span("limits.plugin_idle", l.PluginIdle, 0, year)
 	f.span("limits.shutdown", l.Shutdown, 0, time.Hour)
 	for _, q := range []struct {
