@@ -16,8 +16,17 @@ func (s *Service) EnrolmentBySecret(secret string) (Enrolment, error) {
 	if e == nil {
 		return Enrolment{}, &store.Error{Code: store.NotFound, Msg: "there is no such enrolment code"}
 	}
-	if _, _, err := st.byCode(e, "", s.opt.Now()); err != nil {
-		return Enrolment{}, err
+	now := s.opt.Now()
+	switch {
+	case len(e.uses) >= e.Uses:
+		return Enrolment{}, ErrSpent
+	case !now.Before(e.Expires):
+		return Enrolment{}, ErrEnded
+	}
+	if e.Event == nil {
+		if _, err := st.known(e.User, now); err != nil {
+			return Enrolment{}, err
+		}
 	}
 	return st.showEnrolment(e), nil
 }

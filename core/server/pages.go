@@ -132,6 +132,7 @@ func (s *Server) enrolPackage(w http.ResponseWriter, r *http.Request, e identity
 		s.show(w, http.StatusGone, "", func(w io.Writer) error { return onboard.Gone(w, reach) })
 		return
 	case store.CodeOf(err) == store.NotFound:
+		w.Header().Set("Cache-Control", "no-store")
 		http.NotFound(w, r)
 		return
 	case err != nil:
