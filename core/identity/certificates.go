@@ -244,6 +244,15 @@ func (s *Service) ByCertificate(cert *x509.Certificate) (*wire.Caller, error) {
 	return caller, nil
 }
 
+// withoutRule leaves out the roles by which somebody runs the server.
+func withoutRule(roles []string) []string {
+	left := slices.DeleteFunc(slices.Clone(roles), func(r string) bool { return r == RoleAdmin || r == RoleOperator })
+	if len(left) == 0 {
+		left = []string{RoleUser}
+	}
+	return left
+}
+
 func (s *Service) byCertificate(cert *x509.Certificate) (*wire.Caller, *Refusal) {
 	st, now := s.state.Load(), s.opt.Now()
 	c := st.prints.get(sha256.Sum256(cert.Raw))
@@ -275,7 +284,11 @@ func (s *Service) byCertificate(cert *x509.Certificate) (*wire.Caller, *Refusal)
 	}
 	caller := a.caller()
 	caller.CertificateSerial = SerialText(cert.SerialNumber)
-	if c != nil {
+	if c == nil {
+		// The name alone says who he is, and somebody else may have written it: an
+		// authority of the configuration, or whoever had the one that was brought.
+		caller.Roles = withoutRule(a.Roles)
+	} else {
 		caller.Client = c.ClientUID
 		in, out := a.sets(c.ClientUID, c.Channels)
 		caller.InSet, caller.OutSet = int32(in), int32(out)

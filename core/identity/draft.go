@@ -80,6 +80,13 @@ func (d *draft) tell(user string) {
 	}
 }
 
+// ended says that a token or a session of a user is no longer good.
+func (d *draft) ended(user string) {
+	if !slices.Contains(d.change.Logins, user) {
+		d.change.Logins = append(d.change.Logins, user)
+	}
+}
+
 // gone says that a user may not be here any more.
 func (d *draft) gone(user string) {
 	d.tell(user)
@@ -189,7 +196,7 @@ func (s *state) keepUsed(old *state) {
 // queue keeps a change until it is told. The caller holds the writer lock, so
 // changes wait in their order.
 func (s *Service) queue(c Change) {
-	if s.opt.OnChange == nil || len(c.Users) == 0 && !c.Groups && len(c.Certificates) == 0 && len(c.Removed) == 0 {
+	if s.opt.OnChange == nil || len(c.Users) == 0 && !c.Groups && len(c.Certificates) == 0 && len(c.Removed) == 0 && len(c.Logins) == 0 {
 		return
 	}
 	s.waiting.Lock()

@@ -147,7 +147,10 @@ func (s *Service) spend(d *draft, g *Grant, uid, serial string) error {
 	} else if use.User != g.User {
 		return conflict("enrol: this device is that of another user")
 	}
-	use.Serial, use.At = serial, d.now
+	use.Serial = serial
+	if may != accessBound {
+		use.At = d.now // or the minutes for an answer that was lost would never end
+	}
 	e := *was
 	e.uses = maps.Clone(was.uses)
 	e.uses[uid] = use

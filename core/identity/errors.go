@@ -60,6 +60,9 @@ func (e *Refusal) Error() string {
 	return text
 }
 
+// HandshakeReason lets packages that do not know this one log the reason.
+func (e *Refusal) HandshakeReason() string { return e.Reason }
+
 func fail(code store.Code, format string, args ...any) error {
 	return &store.Error{Code: code, Msg: fmt.Sprintf(format, args...)}
 }

@@ -18,12 +18,13 @@ const (
 )
 
 // fold gives the form in which names are compared: without case, and with each
-// character in its one composed form.
+// character in its one composed form; the wide and other forms of a letter count
+// as the letter, or two users would look the same in print.
 func fold(name string) string {
 	for i := range len(name) {
 		if name[i] >= utf8.RuneSelf {
 			// A Caser must not be shared between goroutines.
-			return norm.NFC.String(cases.Fold().String(norm.NFC.String(name)))
+			return norm.NFKC.String(cases.Fold().String(norm.NFKC.String(name)))
 		}
 	}
 	return strings.ToLower(name) // name itself if it is in lower case

@@ -73,7 +73,6 @@ type modelCert struct {
 	cert     *x509.Certificate
 	user     string
 	device   string
-	removed  bool // with its user
 	revoked  bool
 	replaced time.Time
 }

@@ -71,6 +71,7 @@ func (in *session) show() Session {
 }
 
 func (d *draft) dropSession(in *session) {
+	d.ended(in.User)
 	d.sessions.del(in.ID)
 	if in.hash != (digest{}) {
 		d.secrets.del(in.hash)

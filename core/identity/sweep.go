@@ -47,7 +47,7 @@ func (s *Service) Sweep(ctx context.Context) error {
 	err := s.change(ctx, Actor{Via: "server"}, func(d *draft) error {
 		d.sweepCertificates()
 		d.sweepSessions()
-		d.sweepTokens()
+		d.sweepTokens(s.swept.last)
 		d.sweepEnrolments()
 		d.sweepUsers(s.swept.last)
 		return nil
@@ -91,9 +91,13 @@ func (d *draft) sweepSessions() {
 	}
 }
 
-func (d *draft) sweepTokens() {
+func (d *draft) sweepTokens(last time.Time) {
 	for _, t := range sortedValues(d.old.tokens.m) {
 		used := t.used.Load()
+		if t.Expires != nil && t.Expires.After(last) && !d.now.Before(*t.Expires) {
+			d.ended(t.User)
+			d.note("token.end", t.User, t.ID+" "+t.Name)
+		}
 		switch {
 		case t.Expires != nil && d.now.Sub(*t.Expires) > endedFor:
 			d.dropToken(t)

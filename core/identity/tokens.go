@@ -223,6 +223,7 @@ func (s *Service) RemoveToken(ctx context.Context, by Actor, id string) error {
 }
 
 func (d *draft) dropToken(t *token) {
+	d.ended(t.User)
 	d.tokens.del(t.ID)
 	d.secrets.del(t.hash)
 	d.drop(kindToken, t.ID)

@@ -218,4 +218,5 @@ type Change struct {
 	Groups       bool     // groups were added, renamed or removed
 	Certificates []string // serials of certificates that were revoked
 	Removed      []string // users that were removed or disabled, or whose time is over
+	Logins       []string // users of whom tokens or sessions have ended: what goes on by one of them has to end
 }

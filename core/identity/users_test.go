@@ -177,7 +177,7 @@ func TestDisabledUser(t *testing.T) {
 	b.told.take()
 	_, err = b.SetUser(t.Context(), admin, "anna", func(u *User) error { u.Disabled = true; return nil })
 	must(t, err)
-	if diff := cmp.Diff([]Change{{Users: []string{"anna"}, Removed: []string{"anna"}}}, b.told.take()); diff != "" {
+	if diff := cmp.Diff([]Change{{Users: []string{"anna"}, Removed: []string{"anna"}, Logins: []string{"anna"}}}, b.told.take()); diff != "" {
 		t.Errorf("changes told (-want +got):\n%s", diff)
 	}
 	for what, secret := range map[string]string{"session": session, "token": token} {
@@ -240,7 +240,7 @@ func TestRemovedUserTakesAllAlong(t *testing.T) {
 	}
 	b.told.take()
 	must(t, b.RemoveUser(t.Context(), admin, "Anna"))
-	if diff := cmp.Diff([]Change{{Users: []string{"anna"}, Certificates: []string{"a001"}, Removed: []string{"anna"}}}, b.told.take()); diff != "" {
+	if diff := cmp.Diff([]Change{{Users: []string{"anna"}, Certificates: []string{"a001"}, Removed: []string{"anna"}, Logins: []string{"anna"}}}, b.told.take()); diff != "" {
 		t.Errorf("changes told (-want +got):\n%s", diff)
 	}
 	for range 2 {
@@ -307,7 +307,7 @@ func TestCommitsOfUnknownOutcome(t *testing.T) {
 			if (err == nil) == done {
 				t.Errorf("after the sweep: session: %v", err)
 			}
-			if diff := cmp.Diff([]Change{{Users: []string{"anna"}, Removed: []string{"anna"}}}, b.told.take()); diff != "" {
+			if diff := cmp.Diff([]Change{{Users: []string{"anna"}, Removed: []string{"anna"}, Logins: []string{"anna"}}}, b.told.take()); diff != "" {
 				t.Errorf("changes told (-want +got):\n%s", diff)
 			}
 		})

@@ -18,10 +18,11 @@ type Who struct {
 
 	Listener string // name of the listener it came by
 
-	Certificate string   // serial number of its certificate, in hex; empty without one
-	Device      string   // under what its choice of channels is kept
-	Channels    bool     // it has such a choice
-	Roles       []string // of the user; not changed any more
+	Certificate string    // serial number of its certificate, in hex; empty without one
+	Device      string    // under what its choice of channels is kept
+	Until       time.Time // when its certificate ends; zero without one
+	Channels    bool      // it has such a choice
+	Roles       []string  // of the user; not changed any more
 
 	// Feed marks a connection whose events are other people's, as in a replay:
 	// no event of it makes it a client with a position of its own.

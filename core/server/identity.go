@@ -72,6 +72,9 @@ func (s *Server) changed(ch identity.Change) {
 	if s.router == nil || s.host == nil || s.web == nil {
 		return // nobody is connected yet
 	}
+	if s.setupOffered.Load() && !s.identity.NeedsSetup() {
+		s.setupDone()
+	}
 	if ch.Groups {
 		s.host.GroupsChanged()
 	}
@@ -129,6 +132,9 @@ func (s *Server) join(c stream.Client, p stream.Peer) (stream.Session, error) {
 	if cert, ok := s.identity.Certificate(who.Certificate); ok {
 		who.Device, who.Channels = cert.ClientUID, cert.Channels
 	}
+	if p.TLS != nil && len(p.TLS.PeerCertificates) > 0 && who.Certificate != "" {
+		who.Until = p.TLS.PeerCertificates[0].NotAfter
+	}
 	_, known := s.identity.User(who.User)
 	return s.router.JoinIf(c, who, func(who *route.Who) error { return s.checkIn(who, known) })
 }
@@ -181,7 +187,7 @@ func (s *Server) streamCaller(p stream.Peer) (*wire.Caller, error) {
 // __ANON__ by the name in it.
 func (s *Server) byCertificate(cert *x509.Certificate) (*wire.Caller, error) {
 	caller, err := s.identity.ByCertificate(cert)
-	if refused := (*identity.Refusal)(nil); errors.As(err, &refused) && refused.Reason == identity.ReasonUnknown && cert.CheckSignatureFrom(s.pki.CA()) != nil {
+	if refused := (*identity.Refusal)(nil); errors.As(err, &refused) && refused.Reason == identity.ReasonUnknown && !s.issuedHere(cert) {
 		anon := s.identity.Anonymous()
 		return &wire.Caller{
 			User: cert.Subject.CommonName, Name: cert.Subject.CommonName, Roles: []string{identity.RoleUser},
@@ -189,6 +195,17 @@ func (s *Server) byCertificate(cert *x509.Certificate) (*wire.Caller, error) {
 		}, nil
 	}
 	return caller, err
+}
+
+// issuedHere says whether a certificate is from the server's own authority, or
+// the former one during a rollover: then who is no user is nobody.
+func (s *Server) issuedHere(cert *x509.Certificate) bool {
+	for _, ca := range []*x509.Certificate{s.pki.CA(), s.pki.Former()} {
+		if ca != nil && cert.CheckSignatureFrom(ca) == nil {
+			return true
+		}
+	}
+	return false
 }
 
 // verify lets a certificate pass a handshake.
@@ -212,11 +229,50 @@ func (s *Server) sweep() {
 			s.opt.Log.Error("cannot look after users and certificates", slog.Any("err", err))
 		}
 		cancel()
-		now := time.Now()
-		s.router.Cut(func(w route.Who) bool {
-			cert, ok := s.identity.Certificate(w.Certificate)
-			return ok && now.After(cert.NotAfter)
-		}, "its certificate has expired")
+		s.cutEnded(time.Now())
+		s.warnOfEnds(time.Now())
+	}
+}
+
+// cutEnded ends the connections whose certificate is no longer good: it has
+// expired, or its authority is not trusted any more, as after a rollover.
+func (s *Server) cutEnded(now time.Time) {
+	var trusted []string
+	for _, ca := range s.pki.Trusted() {
+		trusted = append(trusted, ca.Subject.String())
+	}
+	s.router.Cut(func(w route.Who) bool {
+		cert, ok := s.identity.Certificate(w.Certificate)
+		return ok && now.After(cert.NotAfter) || !w.Until.IsZero() && now.After(w.Until)
+	}, "its certificate has expired")
+	s.router.Cut(func(w route.Who) bool {
+		cert, ok := s.identity.Certificate(w.Certificate)
+		return ok && !slices.Contains(trusted, cert.Issuer)
+	}, "the authority of its certificate is no longer trusted")
+}
+
+// warnAt are the times before the end of a certificate at which the operator is
+// told of it, each time once.
+var warnAt = []time.Duration{7 * day, 14 * day, 30 * day}
+
+const day = 24 * time.Hour
+
+// warnOfEnds tells which clients' certificates end soon. Who has a newer one on
+// the same device is none of them.
+func (s *Server) warnOfEnds(now time.Time) {
+	for _, cert := range s.identity.Certificates(identity.CertificateFilter{State: identity.StateActive}) {
+		left := cert.NotAfter.Sub(now)
+		i := slices.IndexFunc(warnAt, func(d time.Duration) bool { return left <= d })
+		if i < 0 || cert.NotAfter.Sub(cert.NotBefore) <= 2*warnAt[i] {
+			continue // far off, or so short a life that a warning would be normal
+		}
+		if told, ok := s.warned[cert.Serial]; ok && told <= warnAt[i] {
+			continue
+		}
+		s.warned[cert.Serial] = warnAt[i]
+		s.opt.Log.Warn("the certificate of a client ends soon: it renews by itself if it enrolled, else it needs a new one",
+			slog.String("user", cert.User), slog.String("device", cert.ClientUID), slog.String("kind", cert.Kind),
+			slog.String("serial", cert.Serial), slog.Time("ends", cert.NotAfter), slog.Int("days", int(left/day)))
 	}
 }
 

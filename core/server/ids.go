@@ -15,6 +15,10 @@ import (
 const (
 	reserveEvery = 5 * time.Second
 	reserveAhead = 15 * time.Second
+	// reserveOver is how far above the last id, where that is ahead of the clock:
+	// after a restart it is the mark of the time before, and marks must not climb
+	// with each restart. A second has room for more ids than can come in one turn.
+	reserveOver = 2 * time.Second
 )
 
 // openIDs goes on above the highest id that may have been given before.
@@ -45,11 +49,11 @@ func (s *Server) openGroups(ctx context.Context) error {
 
 // reserve stores a mark ahead of the ids to come.
 func (s *Server) reserve(ctx context.Context) error {
-	from := s.ids.Last().Time()
-	if now := time.Now(); now.After(from) {
-		from = now
+	mark := s.ids.Last().Time().Add(reserveOver)
+	if now := time.Now().Add(reserveAhead); now.After(mark) {
+		mark = now
 	}
-	return s.store.SaveHighID(ctx, hostapi.NewID(from.Add(reserveAhead), s.cfg.Node, 0))
+	return s.store.SaveHighID(ctx, hostapi.NewID(mark, s.cfg.Node, 0))
 }
 
 // reserveIDs keeps the mark ahead until the server stops.

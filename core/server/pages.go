@@ -284,6 +284,7 @@ func (s *Server) keepSetup(secret string) (link, file string, err error) {
 	if err := web.WritePrivate(file, link+"\n"); err != nil {
 		return "", "", fmt.Errorf("write the set-up link: %w", err)
 	}
+	s.setupOffered.Store(true)
 	return link, file, nil
 }
 
@@ -301,6 +302,7 @@ func (s *Server) resetAdmin(ctx context.Context, by identity.Actor) (admin.Reset
 }
 
 func (s *Server) setupDone() {
+	s.setupOffered.Store(false)
 	if err := removeIfThere(filepath.Join(s.cfg.Data, SetupFile)); err != nil {
 		s.opt.Log.Error("the file with the used set-up link cannot be removed", slog.Any("err", err))
 	}

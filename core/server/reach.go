@@ -164,6 +164,8 @@ func (r *reach) host() (string, error) {
 	host := ""
 	if p, ok := r.of("web"); ok {
 		host = p.Host
+	} else if bound, ok := r.addr("web").(*net.TCPAddr); ok && bound.IP.IsLoopback() {
+		return "", &store.Error{Code: store.Unavailable, Msg: fmt.Sprintf("listen.web is on %s, which no phone reaches: listen on 0.0.0.0, or set public in the configuration to where a proxy passes it on", bound)}
 	} else if found := candidates(); len(found) == 1 || len(found) > 1 && isIPv4(found[0]) && !isIPv4(found[1]) {
 		host = found[0] // the only address of the usual kind
 	} else {
@@ -182,9 +184,9 @@ func isIPv4(host string) bool {
 
 func oneOf(found []string) string {
 	if len(found) == 0 {
-		return ", such as public: [tak.example.org]"
+		return ", such as public: [tak.example.org], or start with --set public=tak.example.org"
 	}
-	return ", such as public: [" + found[0] + "]; this machine has " + strings.Join(found, ", ")
+	return ", such as public: [" + found[0] + "], or start with --set public=" + found[0] + "; this machine has " + strings.Join(found, ", ")
 }
 
 // reach gives what goes into packages and links. An error says what to
@@ -196,3 +198,7 @@ func (r *reach) reach() (onboard.Reach, error) {
 	}
 	return onboard.Reach{Name: host, Host: host, Stream: r.port("tls"), API: r.port("https"), Enrol: r.port("web")}, nil
 }
+
+// Reach gives the name and the ports that go into packages and links; the error
+// says what to configure. The server runs.
+func (s *Server) Reach() (onboard.Reach, error) { return s.reach.reach() }

@@ -71,6 +71,8 @@ type Server struct {
 	hooks        *hooks
 	roster       *marti.Roster
 	packages     *admin.Packages
+	warned       map[string]time.Duration // by serial, how near its end a certificate was when it was told; of sweep alone
+	setupOffered atomic.Bool              // there is a link for the first administrator
 
 	wasm    *wasm.Runtime
 	process *process.Runtime
@@ -92,7 +94,7 @@ type Server struct {
 func New(cfg *config.Config, opt Options) *Server {
 	reg := prometheus.NewRegistry()
 	reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	s := &Server{cfg: cfg, opt: opt, reg: reg, current: cfg, stopping: make(chan struct{})}
+	s := &Server{cfg: cfg, opt: opt, reg: reg, current: cfg, warned: map[string]time.Duration{}, stopping: make(chan struct{})}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	s.listeners = newListeners(s)
 	s.reach = newReach(cfg.Public, s.listeners.Addr)
@@ -212,6 +214,7 @@ func (s *Server) openStore(ctx context.Context) (err error) {
 			Types: a.Types, Keep: a.Keep.Std(), Max: int64(a.Max),
 			QueueEvents: l.ArchiveQueueEvents, QueueBytes: int64(l.ArchiveQueueBytes),
 		},
+		Blobs: store.BlobOptions{Quota: int64(l.Files)},
 	})
 	return err
 }

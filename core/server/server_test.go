@@ -18,7 +18,7 @@ import (
 func TestStatusWhileItStarts(t *testing.T) {
 	cfg := config.Default()
 	cfg.Data = t.TempDir()
-	cfg.Listen.TCP, cfg.Listen.REST, cfg.Listen.TLS = "127.0.0.1:0", "127.0.0.1:0", ""
+	cfg.Listen = config.Listen{TCP: "127.0.0.1:0", REST: "127.0.0.1:0"}
 	srv := New(&cfg, Options{Log: slog.New(slog.NewTextHandler(t.Output(), nil)), Version: "test"})
 	client := &http.Client{Transport: &http.Transport{
 		DisableKeepAlives: true,

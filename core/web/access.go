@@ -36,6 +36,10 @@ func (s *Server) guard(a openapi.Access, next http.Handler) http.Handler {
 			refuse(w, a.Errors, newProblem(http.StatusNotFound, "there is no "+r.URL.Path))
 			return
 		}
+		if !s.knownHost(r, q) {
+			refuse(w, a.Errors, newProblem(http.StatusMisdirectedRequest, "this listener is for programs of this machine, under the name localhost or an address; add "+clip(q.host)+" to public if it is a name of this server"))
+			return
+		}
 		caller, refused := s.caller(w, r, q, a)
 		if refused == nil {
 			refused = s.mayUse(r, q, a, caller)
@@ -189,6 +193,13 @@ func anyOf(words []string) string {
 	return out
 }
 
+func (s *Server) publicURL(listener string) string {
+	if s.opt.PublicURL == nil {
+		return ""
+	}
+	return s.opt.PublicURL(listener)
+}
+
 // baseURL is where clients reach the listener: as configured, or as this one
 // says itself.
 func (s *Server) baseURL(q *request) string {
@@ -196,10 +207,8 @@ func (s *Server) baseURL(q *request) string {
 	if q.listener == adminListener {
 		return ""
 	}
-	if s.opt.PublicURL != nil {
-		if u := s.opt.PublicURL(q.listener); u != "" {
-			return strings.TrimSuffix(u, "/")
-		}
+	if u := s.publicURL(q.listener); u != "" {
+		return strings.TrimSuffix(u, "/")
 	}
 	if q.host == "" || strings.Trim(q.host, ofHosts) != "" {
 		return ""

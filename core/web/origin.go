@@ -1,7 +1,9 @@
 package web
 
 import (
+	"net"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"strings"
 
@@ -32,6 +34,30 @@ func (s *Server) fromOwnPage(r *http.Request, q *request, a openapi.Access) *Pro
 		return newProblem(http.StatusForbidden, "with this login only pages of this server may do that: it came without their Origin")
 	}
 	return nil
+}
+
+// knownHost refuses names that are none of this machine's, where nobody logs in
+// and the listener is on loopback. The page of somebody else may have its own
+// name lead to 127.0.0.1 once it is loaded (DNS rebinding): to the browser this
+// server is then the page's own, and the page could read all that the anonymous
+// user sees.
+func (s *Server) knownHost(r *http.Request, q *request) bool {
+	if q.listener != httpListener || !s.anonymous() {
+		return true
+	}
+	local, ok := r.Context().Value(http.LocalAddrContextKey).(net.Addr)
+	if !ok {
+		return true
+	}
+	if at, err := netip.ParseAddrPort(local.String()); err != nil || !at.Addr().Unmap().IsLoopback() {
+		return true
+	}
+	host := strings.ToLower(strings.TrimSuffix((&url.URL{Host: q.host}).Hostname(), "."))
+	if _, err := netip.ParseAddr(host); err == nil || host == "" || host == "localhost" || strings.HasSuffix(host, ".localhost") {
+		return true
+	}
+	base, err := url.Parse(s.publicURL(q.listener))
+	return err == nil && strings.EqualFold(host, base.Hostname())
 }
 
 // origin tells whether a request shows that it was made by a page of this server,

@@ -34,7 +34,9 @@ type requestKey struct{}
 func (s *Server) onListener(name string, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		q := &request{listener: name, watches: &s.watches}
-		q.addr, q.scheme, q.host = proxy.ClientOf(r, s.opt.Trusted)
+		if name != adminListener { // whose peers have no address
+			q.addr, q.scheme, q.host = proxy.ClientOf(r, s.opt.Trusted)
+		}
 		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), requestKey{}, q)))
 	})
 }

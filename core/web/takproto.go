@@ -72,6 +72,11 @@ func serveTAKProto(w http.ResponseWriter, r *http.Request, core Core, log *slog.
 	})
 	sent := make(chan error, 1)
 	pumps.Go(func() { sent <- send(ctx, conn, near) })
+	// A stream by a token or a cookie ends with it. Of other changes the core
+	// knows by itself: they change what the stream may do, and need not end it.
+	cut, end := beginStream(r.Context())
+	defer end()
+	defer onEnd(cut, func() { near.Close() })()
 	addr := fullAddr(r)
 	core.StreamAs(&pipeConn{Conn: far, remote: textAddr(addr)}, CallerOf(r.Context()), addr, ListenerOf(r.Context()))
 	far.Close()

@@ -19,13 +19,15 @@ type watches struct {
 // watch is one of them.
 type watch struct {
 	caller *wire.Caller
+	again  func() error  // whether the caller would still be let in
+	stream bool          // of CoT, which the core changes and cuts by itself: only the end of its login matters here
 	cut    chan struct{} // closed when the caller is not any more who he was
 	once   sync.Once
 }
 
 // begin notes a request until end is called.
-func (w *watches) begin(caller *wire.Caller) (one *watch, end func()) {
-	one = &watch{caller: caller, cut: make(chan struct{})}
+func (w *watches) begin(one *watch) (_ *watch, end func()) {
+	one.cut = make(chan struct{})
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.all == nil {
@@ -42,8 +44,15 @@ func (w *watches) begin(caller *wire.Caller) (one *watch, end func()) {
 // beginWatch notes that a request goes on for long. What was changed since the
 // guard has looked at it counts as well.
 func beginWatch(ctx context.Context) (cut <-chan struct{}, end func()) {
+	return begin(ctx, false)
+}
+
+// beginStream is beginWatch for a stream of CoT.
+func beginStream(ctx context.Context) (cut <-chan struct{}, end func()) { return begin(ctx, true) }
+
+func begin(ctx context.Context, stream bool) (cut <-chan struct{}, end func()) {
 	q := requestOf(ctx)
-	one, end := q.watches.begin(CallerOf(ctx))
+	one, end := q.watches.begin(&watch{caller: CallerOf(ctx), again: q.again, stream: stream})
 	if q.again() != nil {
 		one.close()
 	}
@@ -52,11 +61,32 @@ func beginWatch(ctx context.Context) (cut <-chan struct{}, end func()) {
 
 func (o *watch) close() { o.once.Do(func() { close(o.cut) }) }
 
+// ask cuts those of these users whose token or session has ended; others of the
+// same user go on.
+func (w *watches) ask(users []string) {
+	if len(users) == 0 {
+		return
+	}
+	w.mu.Lock()
+	var list []*watch
+	for one := range w.all {
+		if slices.Contains(users, one.caller.User) {
+			list = append(list, one)
+		}
+	}
+	w.mu.Unlock()
+	for _, one := range list {
+		if one.again() != nil {
+			one.close()
+		}
+	}
+}
+
 func (w *watches) cut(match func(*wire.Caller) bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for one := range w.all {
-		if match(one.caller) {
+		if !one.stream && match(one.caller) {
 			one.close()
 		}
 	}
@@ -70,6 +100,7 @@ func (s *Server) Changed(ch identity.Change) {
 		return c.User != "" && (slices.Contains(ch.Users, c.User) || slices.Contains(ch.Removed, c.User)) ||
 			c.CertificateSerial != "" && slices.Contains(ch.Certificates, c.CertificateSerial)
 	})
+	s.watches.ask(ch.Logins)
 	if len(ch.Certificates) == 0 {
 		return
 	}
