@@ -178,7 +178,11 @@ func (r registrar) newEnrolment(ctx context.Context, in *EnrolmentInput) (out Ne
 	if err != nil {
 		return out, err
 	}
-	e, secret, err := r.d.Identity.NewEnrolment(ctx, actor(ctx), spec)
+	ids := r.d.Identity
+	e, secret, err := ids.NewEnrolment(ctx, actor(ctx), spec)
+	if err == nil && e.User != "" {
+		err = r.mayStill(ctx, e.User, func(ctx context.Context) error { return ids.RemoveEnrolment(ctx, actor(ctx), e.ID) })
+	}
 	if err != nil {
 		return out, err
 	}

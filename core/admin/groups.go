@@ -56,7 +56,7 @@ func (r registrar) groups() {
 			for _, g := range ids.Groups() {
 				all = append(all, groupOf(g, users))
 			}
-			key := func(g Group) string { return fold(g.Name) }
+			key := func(g Group) string { return sortKey(g.Name) }
 			list, next := page(sortedBy(all, key), in.Paging, key)
 			return answer(GroupPage{list, next}, nil)
 		})

@@ -54,6 +54,9 @@ func (r registrar) packages() {
 		name, zip, err := r.d.Packages.Make(ctx, actor(ctx), PackageSpec{
 			User: u.Name, For: onboard.For(in.Body.For), Reach: reach, Certificate: in.Body.Certificate, Password: in.Body.Password,
 		})
+		if err == nil {
+			err = r.mayStill(ctx, u.Name, func(ctx context.Context) error { return r.disown(ctx, u.Name) })
+		}
 		if err != nil {
 			return nil, problemOf(err)
 		}

@@ -83,7 +83,7 @@ func (r registrar) profiles() {
 			for i := range all {
 				out = append(out, profileOf(&all[i]))
 			}
-			list, next := page(sortedBy(out, func(v Profile) string { return fold(v.Name) }), in.Paging, func(v Profile) string { return fold(v.Name) })
+			list, next := page(sortedBy(out, func(v Profile) string { return sortKey(v.Name) }), in.Paging, func(v Profile) string { return sortKey(v.Name) })
 			return answer(ProfilePage{list, next}, nil)
 		})
 

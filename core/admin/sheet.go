@@ -84,7 +84,10 @@ func (r registrar) cards(ctx context.Context, in *SheetInput) ([]onboard.Entry, 
 		users = append(users, u)
 	}
 	for _, u := range users {
-		_, secret, err := r.d.Identity.NewEnrolment(ctx, actor(ctx), identity.EnrolmentSpec{User: u.Name, Uses: 1, Expires: expires})
+		e, secret, err := r.d.Identity.NewEnrolment(ctx, actor(ctx), identity.EnrolmentSpec{User: u.Name, Uses: 1, Expires: expires})
+		if err == nil {
+			err = r.mayStill(ctx, u.Name, func(ctx context.Context) error { return r.d.Identity.RemoveEnrolment(ctx, actor(ctx), e.ID) })
+		}
 		if err != nil {
 			return nil, err
 		}

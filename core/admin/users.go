@@ -43,7 +43,7 @@ func (r registrar) users() {
 					all = append(all, v)
 				}
 			}
-			list, next := page(sortedBy(all, func(u User) string { return fold(u.Name) }), in.Paging, func(u User) string { return fold(u.Name) })
+			list, next := page(sortedBy(all, func(u User) string { return sortKey(u.Name) }), in.Paging, func(u User) string { return sortKey(u.Name) })
 			return answer(UserPage{list, next}, nil)
 		})
 
@@ -66,12 +66,12 @@ func (r registrar) users() {
 
 	huma.Register(r.api, admins(r.op("PATCH", "/users/{name}", "user-set", tag, "Change a user",
 		"What the body leaves out stays. It is in force at once, also for connections there are: who is disabled is cut off. "+
-			"The last administrator cannot be disabled or lose the role.", missing, clash)),
+			"The last administrator cannot be disabled or lose the role. Who becomes an administrator or operator loses the enrolment codes and certificates that operators made.", missing, clash)),
 		func(ctx context.Context, in *struct {
 			Named
 			Body UserChange
 		}) (*Answer[User], error) {
-			u, err := ids.SetUser(ctx, actor(ctx), in.Name, in.Body.apply)
+			u, err := r.setUser(ctx, in.Name, &in.Body)
 			return answer(userOf(u), err)
 		})
 

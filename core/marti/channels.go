@@ -40,6 +40,7 @@ func (a *api) channelOperations() {
 		return op{
 			method: http.MethodPut, path: path, id: id, tag: tagGroups, on: onAll, summary: summary, doc: doc, body: body,
 			answers: with(map[string]*huma.Response{"200": {Description: "Done, without a body"}}, "400", "The body is not what it should be"),
+			access:  reading, // who may only read chooses what he sees
 		}
 	}
 	const after = " Connections of the device get the notice t-x-g-c and the latest positions."

@@ -201,6 +201,24 @@ func TestSubscriptions(t *testing.T) {
 	c.alice.get("/Marti/api/subscription/ANDROID-B").refused(404, "ANDROID-B")
 	c.alice.get("/Marti/api/subscriptions/all?page=x").refused(400, "page")
 
+	t.Run("addresses", func(t *testing.T) {
+		c.user("erin", "user", "Blue")
+		c.user("oscar", "operator", "Blue")
+		erin, _ := c.phone("erin", "ANDROID-E")
+		oscar, _ := c.phone("oscar", "ANDROID-O")
+		for who, d := range map[string]*device{"alice": c.alice, "boss": c.boss, "oscar": oscar, "erin": erin} {
+			got := decode[sub](d.get("/Marti/api/subscription/ANDROID-A"), "SubscriptionInfo")
+			if want := who != "erin"; (got.IPAddress == "192.0.2.7" && got.Port == "4711") != want || (got.IPAddress == "" && got.Port == "") == want {
+				t.Errorf("%s is told %q port %q", who, got.IPAddress, got.Port)
+			}
+		}
+		for _, path := range []string{"/Marti/api/subscriptions/all", "/Marti/api/contacts/all/full", "/Marti/api/users/all"} {
+			if a := erin.get(path).json(); strings.Contains(string(a.body), "192.0.2.7") {
+				t.Errorf("%s tells erin the address of alice: %s", path, a.body)
+			}
+		}
+	})
+
 	t.Run("delete", func(t *testing.T) {
 		c.alice.do(http.MethodDelete, "/Marti/api/subscriptions/delete/ANDROID-A", "").refused(403, "role admin")
 		got := decode[string](c.boss.do(http.MethodDelete, "/Marti/api/subscriptions/delete/ANDROID-B", ""), "String")

@@ -74,6 +74,7 @@ func (a *api) cotOperations() {
 			doc: "The body is a JSON list of at most 1,000 uids. Uids without an event are left out.", body: jsonBody("The uids", uids),
 		})
 		delete(o.answers, "404")
+		o.access = reading
 		add(a, o, eventsOf)
 	}
 	add(a, op{

@@ -152,6 +152,9 @@ func (c *call) sign(clientUID string, channels bool, form answerForm) (*reply, e
 	if err := c.PKI.CheckCSR(csr, login); err != nil {
 		return nil, invalidf("CSR validation failed: %s", err)
 	}
+	if err := c.mayGetOne(user, cmp.Or(clientUID, c.caller.Client)); err != nil {
+		return nil, err
+	}
 	cert, err := c.PKI.Sign(csr.PublicKey, pki.Leaf{CommonName: user, Channels: channels})
 	if err != nil {
 		return nil, fmt.Errorf("sign certificate: %w", err)
@@ -257,6 +260,10 @@ func makeKeyStore(c *call, in *keyStoreInput) (*reply, error) {
 		// A link of somebody else's would do this with the cookie of a browser.
 		return nil, forbiddenf("send the credentials in the header Authorization")
 	}
+	if site := c.r.Header.Get("Sec-Fetch-Site"); site == "cross-site" || site == "same-site" {
+		// So would it with a password that the browser remembers.
+		return nil, forbiddenf("a page of another origin may not ask for this")
+	}
 	if err := c.reachable(); err != nil {
 		return nil, err
 	}
@@ -269,6 +276,9 @@ func makeKeyStore(c *call, in *keyStoreInput) (*reply, error) {
 	}
 	if in.Password == "" {
 		in.Password = storePassword
+	}
+	if err := c.mayGetOne(user, cmp.Or(in.ClientUID, c.caller.Client)); err != nil {
+		return nil, err
 	}
 	pair, err := c.PKI.Issue(c, pki.Leaf{CommonName: user, Channels: true})
 	if err != nil {

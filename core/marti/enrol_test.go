@@ -355,6 +355,10 @@ func TestMakeClientKeyStore(t *testing.T) {
 	const path = "/Marti/api/tls/makeClientKeyStore?clientUid=U-1"
 	d.get(path+"&cn=bob").refused(403, "bob")
 	d.do(http.MethodHead, path, "").is(405, "application/json")
+	for _, site := range []string{"cross-site", "same-site"} {
+		// A browser that remembers the password sends it with the picture of another page.
+		d.do(http.MethodGet, path, "", "Sec-Fetch-Site", site).refused(403, "another origin")
+	}
 	a := d.get(path+"&cn=Alice&password=geheim").is(200, "application/x-pkcs12")
 	key, cert, chain, err := pkcs12.DecodeChain(a.body, "geheim")
 	if err != nil || cert.Subject.CommonName != "alice" || len(chain) != 1 {

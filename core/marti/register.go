@@ -126,6 +126,9 @@ func add[I any](a *api, o op, handle func(*call, *I) (*reply, error)) {
 	}
 }
 
+// reading is for any caller, and counts as reading whatever the method.
+func reading(o huma.Operation) huma.Operation { return openapi.Reads(openapi.Anyone(o)) }
+
 func forAdmin(o huma.Operation) huma.Operation { return openapi.ForRoles(o, web.AdminRole) }
 
 // none is the input of operations without parameters.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"slices"
 	"strconv"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -64,7 +65,7 @@ func (a *api) subscriptionOperations() {
 	const subscriptionInfo = "SubscriptionInfo"
 	o := op{
 		method: http.MethodGet, path: "/Marti/api/subscriptions/all", id: "subscriptions", tag: tagClients, on: onAll,
-		summary: "Connections of clients", doc: "Those of the caller's groups.",
+		summary: "Connections of clients", doc: "Those of the caller's groups. Addresses of others are for administrators and operators.",
 		answers: ok[envelope[[]Subscription]](a, "The connections"),
 	}
 	add(a, o, func(c *call, in *subscriptionsInput) (*reply, error) {
@@ -184,7 +185,17 @@ func (c *call) subscription(cl *Client, groups map[hostapi.GroupID]identity.Grou
 	} {
 		*to = cl.Stats[key]
 	}
+	if !c.maySeeAddress(cl) {
+		s.IPAddress, s.Port, s.DeviceIP = "", "", ""
+	}
 	return s
+}
+
+// maySeeAddress says whether the caller may know where a client connects from:
+// one's own, and of others those who run the server. By an address people can be
+// found and devices attacked, and no client's map needs it.
+func (c *call) maySeeAddress(cl *Client) bool {
+	return c.isAdmin() || slices.Contains(c.caller.Roles, identity.RoleOperator) || c.caller.User != "" && cl.User == c.caller.User
 }
 
 // paged cuts a page out of a list; numbers below 0 are no page at all.

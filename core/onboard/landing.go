@@ -27,7 +27,7 @@ type LandingData struct {
 // Download is a package that the page offers.
 type Download struct {
 	URL         string
-	Certificate bool // it holds the user's certificate: nothing more to do after it
+	Certificate bool // it holds the user's certificate: nothing more to do after it; its page asks first
 }
 
 // way is one client's part of the page.

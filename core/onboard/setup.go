@@ -41,6 +41,16 @@ func Setup(w io.Writer, d SetupData) error {
 	}{d, pageStyle, d.Reach.Title()})
 }
 
+// Confirm writes the page that asks before a package with a certificate is made,
+// which uses the code: browsers and messengers fetch links that nobody touched.
+// Its form posts to where the page is. It goes with PageHeaders and FormCSP.
+func Confirm(w io.Writer, r Reach, user, app string) error {
+	return write(w, "confirm.html", struct {
+		Style            any
+		Title, User, App string
+	}{pageStyle, r.Title(), user, app})
+}
+
 // FormCSP is PageCSP for a page with a form that posts to this server.
 func FormCSP() string {
 	return strings.Replace(PageCSP(), "form-action 'none'", "form-action 'self'", 1)

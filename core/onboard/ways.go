@@ -65,7 +65,7 @@ func (d *LandingData) itak() (v way, err error) {
 	v = way{App: "iTAK", Device: "iPhone and iPad"}
 	pkg, has := d.Packages[ITAK]
 	if has {
-		v.Buttons = append(v.Buttons, button{Text: "Download the package", To: pkg.URL, File: true})
+		v.Buttons = append(v.Buttons, button{Text: "Download the package", To: pkg.URL, File: !pkg.Certificate})
 	}
 	switch {
 	case d.Public && d.Reach.Enrol == usualEnrol:
