@@ -1,6 +1,7 @@
 package store
 
 import (
+	"database/sql"
 	"fmt"
 	"slices"
 	"strings"
@@ -30,6 +31,7 @@ type group struct {
 	notes       map[ownedName][]byte
 	letters     []*DeadLetter
 	aliasTopics map[string]*Alias
+	blobs       groupBlobs
 }
 
 // docRow is a document before and after the transaction.
@@ -66,7 +68,7 @@ func newGroup(t *stateTx) *group {
 		t: t, now: t.p.now().UnixMicro(),
 		docs: map[docKey]*docRow{}, holders: map[docKey]string{}, counters: map[ownedName]*counterRow{}, usage: map[string]*usageRow{},
 		topics: map[string]*nameRow{}, aliases: map[string]*nameRow{}, marks: map[string]map[string]string{}, unmark: map[string]bool{},
-		timers: map[ownedName]*Timer{}, cursors: map[string]Cursor{}, notes: map[ownedName][]byte{}, aliasTopics: map[string]*Alias{},
+		timers: map[ownedName]*Timer{}, cursors: map[string]Cursor{}, notes: map[ownedName][]byte{}, aliasTopics: map[string]*Alias{}, blobs: newGroupBlobs(),
 	}
 }
 
@@ -97,6 +99,7 @@ func (g *group) want(w *Work) {
 	for i := range w.letters {
 		g.usage[w.letters[i].Plugin] = &usageRow{}
 	}
+	g.wantBlobs(w)
 }
 
 func (g *group) wantDoc(k docKey) {
@@ -130,7 +133,10 @@ func (g *group) check(w *Work) error {
 	if err := g.checkUnique(w); err != nil {
 		return err
 	}
-	return g.checkQuota(w)
+	if err := g.checkQuota(w); err != nil {
+		return err
+	}
+	return g.checkBlobs(w)
 }
 
 func changed(format string, args ...any) error {
@@ -255,6 +261,7 @@ func (g *group) apply(w *Work, revision uint64) (out Committed) {
 	for i := range w.letters {
 		g.letters = append(g.letters, &w.letters[i])
 	}
+	g.applyBlobs(w)
 	slices.SortFunc(out.Topics, func(a, b Topic) int { return strings.Compare(a.Name, b.Name) })
 	slices.SortFunc(out.Aliases, func(a, b Alias) int { return strings.Compare(a.Name, b.Name) })
 	slices.SortFunc(out.Timers, compareTimers)
@@ -305,4 +312,14 @@ func (u *usageRow) add(h *docHead, sign int64) {
 	u.Documents += sign
 	u.Bytes += sign * h.size
 	u.changed = true
+}
+
+// scan reads a row of selectUsage.
+func (u *usageRow) scan(rows *sql.Rows, plugin *string) error {
+	return rows.Scan(plugin, &u.Documents, &u.Bytes, &u.Data, &u.Letters, &u.letterBytes, &u.Blobs, &u.BlobBytes)
+}
+
+// row appends the values of putUsage.
+func (u *usageRow) row(plugin string, to []any) []any {
+	return append(to, plugin, u.Documents, u.Bytes, int64(u.Data), u.Letters, u.letterBytes, u.Blobs, u.BlobBytes)
 }

@@ -9,7 +9,7 @@ import (
 )
 
 var (
-	selectUsage = onRows("SELECT plugin, documents, bytes, data, letters, letter_bytes", "plugin_usage", "plugin")
+	selectUsage = onRows("SELECT plugin, documents, bytes, data, letters, letter_bytes, blobs, blob_bytes", "plugin_usage", "plugin")
 	selectMarks = onRows("SELECT coll, idx, def", "doc_indexes", "coll")
 
 	putDocs = insertRows("documents", `coll, id, revision, data, "set", modified, size, keys, body`, "coll, id",
@@ -17,14 +17,15 @@ var (
 	putKeys     = insertRows("doc_keys", `idx, key, id, "set"`, "idx, key, id", `"set"`)
 	putUnique   = insertRows("doc_unique", `idx, key, id, "set"`, "", "")
 	putCounters = insertRows("counters", "plugin, name, value", "plugin, name", "value")
-	putUsage    = insertRows("plugin_usage", "plugin, documents, bytes, data, letters, letter_bytes", "plugin", "documents, bytes, data, letters, letter_bytes")
-	putTopics   = insertRows("topics", "name, plugin, revision", "name", "plugin, revision")
-	putMembers  = insertRows("topic_members", `topic, "user", client, may_publish`, `topic, "user", client`, "may_publish")
-	putAliases  = insertRows("topic_aliases", "name, plugin, revision, topics", "name", "plugin, revision, topics")
-	putTimers   = insertRows("timers", "plugin, name, revision, due, every, data", "plugin, name", "revision, due, every, data")
-	putCursors  = insertRows("archive_cursors", "plugin, id, late", "plugin", "id, late")
-	putNotes    = insertRows("plugin_state", "plugin, key, value", "plugin, key", "value")
-	putMarks    = insertRows("doc_indexes", "idx, coll, def", "idx", "coll, def")
+	putUsage    = insertRows("plugin_usage", "plugin, documents, bytes, data, letters, letter_bytes, blobs, blob_bytes", "plugin",
+		"documents, bytes, data, letters, letter_bytes, blobs, blob_bytes")
+	putTopics  = insertRows("topics", "name, plugin, revision", "name", "plugin, revision")
+	putMembers = insertRows("topic_members", `topic, "user", client, may_publish`, `topic, "user", client`, "may_publish")
+	putAliases = insertRows("topic_aliases", "name, plugin, revision, topics", "name", "plugin, revision, topics")
+	putTimers  = insertRows("timers", "plugin, name, revision, due, every, data", "plugin, name", "revision, due, every, data")
+	putCursors = insertRows("archive_cursors", "plugin, id, late", "plugin", "id, late")
+	putNotes   = insertRows("plugin_state", "plugin, key, value", "plugin, key", "value")
+	putMarks   = insertRows("doc_indexes", "idx, coll, def", "idx", "coll, def")
 
 	deleteDocs    = onRows("DELETE", "documents", "coll", "id")
 	deleteKeys    = onRows("DELETE", "doc_keys", "idx", "key", "id")
@@ -93,7 +94,7 @@ func (g *group) load() error {
 	err = g.t.find(&selectUsage, len(plugins), nameArgs(plugins), func(rows *sql.Rows) error {
 		var plugin string
 		u := &usageRow{}
-		err := rows.Scan(&plugin, &u.Documents, &u.Bytes, &u.Data, &u.Letters, &u.letterBytes)
+		err := u.scan(rows, &plugin)
 		g.usage[plugin] = u
 		return err
 	})
@@ -124,6 +125,9 @@ func (g *group) load() error {
 	if err != nil {
 		return err
 	}
+	if err := g.loadBlobs(); err != nil {
+		return err
+	}
 	aliases := sortedKeys(g.aliases, strings.Compare)
 	return g.t.find(&selectAliases, len(aliases), nameArgs(aliases), func(rows *sql.Rows) error {
 		a, err := scanAlias(rows)
@@ -142,7 +146,7 @@ func nameArgs(names []string) rowArgs {
 
 // write makes the database what the rows are now.
 func (g *group) write() error {
-	for _, step := range []func() error{g.writeDocs, g.writeTopics, g.writeRows, g.writeLetters} {
+	for _, step := range []func() error{g.writeDocs, g.writeTopics, g.writeRows, g.writeBlobs, g.writeLetters} {
 		if err := step(); err != nil {
 			return err
 		}
@@ -150,8 +154,7 @@ func (g *group) write() error {
 	plugins := sortedKeys(g.usage, strings.Compare)
 	plugins = slices.DeleteFunc(plugins, func(name string) bool { return !g.usage[name].changed })
 	return g.t.exec(&putUsage, len(plugins), func(i int, to []any) []any {
-		u := g.usage[plugins[i]]
-		return append(to, plugins[i], u.Documents, u.Bytes, int64(u.Data), u.Letters, u.letterBytes)
+		return g.usage[plugins[i]].row(plugins[i], to)
 	})
 }
 

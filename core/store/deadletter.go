@@ -151,14 +151,14 @@ func (p *Plugins) AddDeadLetter(ctx context.Context, d DeadLetter) (id int64, er
 func (t *stateTx) usage(plugin string) (*usageRow, error) {
 	u := &usageRow{}
 	err := t.find(&selectUsage, 1, nameArgs([]string{plugin}), func(rows *sql.Rows) error {
-		return rows.Scan(new(string), &u.Documents, &u.Bytes, &u.Data, &u.Letters, &u.letterBytes)
+		return u.scan(rows, new(string))
 	})
 	return u, err
 }
 
 func (t *stateTx) putUsage(plugin string, u *usageRow) error {
 	return t.exec(&putUsage, 1, func(_ int, to []any) []any {
-		return append(to, plugin, u.Documents, u.Bytes, int64(u.Data), u.Letters, u.letterBytes)
+		return u.row(plugin, to)
 	})
 }
 

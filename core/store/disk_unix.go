@@ -2,7 +2,11 @@
 
 package store
 
-import "golang.org/x/sys/unix"
+import (
+	"errors"
+
+	"golang.org/x/sys/unix"
+)
 
 // freeDisk counts as df does: what root alone may use is neither free nor part
 // of the total.
@@ -14,4 +18,9 @@ func freeDisk(dir string) (free, total uint64, err error) {
 	block := uint64(st.Bsize)
 	free = uint64(st.Bavail) * block
 	return free, (uint64(st.Blocks)-uint64(st.Bfree))*block + free, nil
+}
+
+// isDiskFull says whether a file could not be written for want of room.
+func isDiskFull(err error) bool {
+	return errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT)
 }

@@ -1,7 +1,7 @@
 // Package store keeps what must survive a restart: the archive of events, what
 // belongs to plugins, the settings, the interned group sets, the core's small
-// records and the audit. It is the only package that knows SQL; it does not know
-// sockets, routing or configuration.
+// records, the audit, and files of any size. It is the only package that knows
+// SQL; it does not know sockets, routing or configuration.
 //
 // Two databases stand behind it. With SQLite these are two files, so that bulk
 // never waits for state nor state for bulk: state.db, where a success means on
@@ -9,7 +9,7 @@
 // second. With PostgreSQL both live in one database. Each file, and each use
 // of PostgreSQL, has a pool that writes and a pool that reads.
 //
-// All methods of Store, Archive and Plugins are safe for concurrent use.
+// All methods of Store, Archive, Plugins and Blobs are safe for concurrent use.
 // Archive.Routed never waits: events go into a bounded queue, one goroutine
 // writes them in batches and, between batches, removes what retention no longer
 // keeps, so nothing contends for the write lock. A second goroutine syncs the

@@ -2,121 +2,80 @@ package store
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
+	"database/sql"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
-	"path/filepath"
-	"regexp"
-	"strings"
 )
 
-// modules keeps files under the hash of their content: blobs/ab/cdef… in the
-// data folder. One is written beside its place, synced and then renamed, so what
-// has a name of that form is whole.
-type modules struct {
-	dir string // empty: there is no data folder
-}
-
-// halfFile begins the name of a file that is being written.
-const halfFile = ".part-"
-
-var moduleName = regexp.MustCompile(`^[0-9a-f]{64}$`)
-
-// newModules removes what a server that was killed left half written.
-func newModules(dir string) (*modules, error) {
-	if dir == "" {
-		return &modules{}, nil
-	}
-	m := &modules{dir: filepath.Join(dir, "blobs")}
-	files, err := os.ReadDir(m.dir)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("look for half written files: %w", err)
-	}
-	for _, f := range files {
-		if !strings.HasPrefix(f.Name(), halfFile) {
-			continue
-		}
-		if err := os.Remove(filepath.Join(m.dir, f.Name())); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return nil, fmt.Errorf("remove a half written file: %w", err)
-		}
-	}
-	return m, nil
-}
-
-func (m *modules) path(sum string) (string, error) {
-	switch {
-	case m.dir == "":
-		return "", invalidf("there is no data folder")
-	case !moduleName.MatchString(sum):
-		return "", invalidf("%.80q is no SHA-256 in lower-case hexadecimal digits", sum)
-	}
-	return filepath.Join(m.dir, sum[:2], sum[2:]), nil
-}
+// moduleRef is the reference of the server itself to the package of a plugin: in
+// the place of a plugin's name there is none.
+var moduleRef = refKey{owner: "module"}
 
 // PutModule stores a file of up to max bytes under the SHA-256 of its content, in
-// lower-case hexadecimal digits. When it returns without an error, the file
-// survives a power cut. What is larger is refused with the code limit.
+// lower-case hexadecimal digits; it stays until RemoveModule. When it returns
+// without an error, the file survives a power cut. What is larger is refused with
+// the code limit.
 func (s *Store) PutModule(ctx context.Context, r io.Reader, max int64) (sha256 string, size int64, err error) {
-	sha256, size, err = s.modules.put(ctx, r, max)
+	sha256, size, err = s.blobs.putModule(ctx, r, max)
 	if err != nil {
 		return "", 0, fmt.Errorf("store module: %w", err)
 	}
 	return sha256, size, nil
 }
 
-func (m *modules) put(ctx context.Context, r io.Reader, max int64) (sum string, size int64, err error) {
-	if m.dir == "" {
-		return "", 0, invalidf("there is no data folder")
-	}
-	if err := makeDir(m.dir); err != nil {
-		return "", 0, err
-	}
-	f, err := os.CreateTemp(m.dir, halfFile+"*") // mode 0600
+func (b *Blobs) putModule(ctx context.Context, r io.Reader, max int64) (sum string, size int64, err error) {
+	h, err := b.files.create()
 	if err != nil {
 		return "", 0, err
 	}
-	defer func() {
-		_ = f.Close() // closed already unless err
-		if err != nil {
-			_ = os.Remove(f.Name())
-		}
-	}()
-	h := sha256.New()
-	size, err = io.Copy(io.MultiWriter(f, h), io.LimitReader(&contextReader{ctx, r}, max+1))
-	if err != nil {
+	defer h.drop()
+	if size, err = io.Copy(h, io.LimitReader(&contextReader{ctx, r}, max+1)); err != nil {
 		return "", 0, err
 	}
 	if size > max {
-		return "", 0, &Error{Code: Limit, Msg: fmt.Sprintf("it is larger than %d bytes", max)}
+		return "", 0, &Error{Code: Limit, Msg: fmt.Sprintf("it is larger than %d bytes", max), Err: ErrTooLarge}
 	}
-	if err := errors.Join(f.Sync(), f.Close()); err != nil {
+	if sum, err = h.finish(); err != nil {
 		return "", 0, err
 	}
-	sum = hex.EncodeToString(h.Sum(nil))
-	to, err := m.path(sum)
+	err = b.changeModule(ctx, sum, func(row *blobRow, has bool) *Blob {
+		if !row.there {
+			row.Hash, row.Size = sum, size
+			row.there, row.fresh = true, true
+		}
+		if !has {
+			row.refs++
+		}
+		return &row.Blob
+	})
 	if err != nil {
 		return "", 0, err
 	}
-	if err := makeDir(filepath.Dir(to)); err != nil {
-		return "", 0, err
-	}
 	// One that is there already, perhaps damaged, is replaced.
-	if err := os.Rename(f.Name(), to); err != nil {
-		return "", 0, err
-	}
-	return sum, size, syncDir(filepath.Dir(to))
+	return sum, size, h.name(sum)
 }
 
-// makeDir makes a folder whose name survives a power cut.
-func makeDir(dir string) error {
-	if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
-		return err
-	}
-	return syncDir(filepath.Dir(dir))
+// changeModule changes the row of a file and whether the server keeps it for a
+// plugin.
+func (b *Blobs) changeModule(ctx context.Context, sum string, change func(row *blobRow, has bool) *Blob) error {
+	return b.plugins.change(ctx, "enter the package of a plugin", func(t *stateTx) error {
+		g := newGroup(t)
+		key, ref := ownedName{moduleRef.plugin, sum}, moduleRef
+		ref.hash = sum
+		g.blobs.rows[sum], g.blobs.refs[key] = &blobRow{}, map[string]Blob{}
+		if err := g.loadBlobs(); err != nil {
+			return err
+		}
+		row := g.blobs.rows[sum]
+		_, has := g.blobs.refs[key][ref.owner]
+		g.blobs.changes[ref] = change(row, has)
+		row.changed = true
+		t.after = append(t.after, func() { t.p.countBlobs(g) })
+		return g.writeBlobs()
+	})
 }
 
 // contextReader stops reading when its context ends.
@@ -135,7 +94,7 @@ func (c *contextReader) Read(b []byte) (int, error) {
 // OpenModule opens a file that PutModule stored; the caller closes it, and makes
 // sure of its content if that matters.
 func (s *Store) OpenModule(sha256 string) (*os.File, error) {
-	path, err := s.modules.path(sha256)
+	path, err := s.blobs.files.path(sha256)
 	if err != nil {
 		return nil, fmt.Errorf("open module: %w", err)
 	}
@@ -149,14 +108,39 @@ func (s *Store) OpenModule(sha256 string) (*os.File, error) {
 	return f, nil
 }
 
-// RemoveModule removes one; one that is not there is no error.
+// RemoveModule removes one, unless somebody uploaded the same file; one that is
+// not there is no error.
 func (s *Store) RemoveModule(sha256 string) error {
-	path, err := s.modules.path(sha256)
-	if err == nil {
-		err = os.Remove(path)
-	}
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := s.blobs.removeModule(sha256); err != nil {
 		return fmt.Errorf("remove module: %w", err)
 	}
 	return nil
+}
+
+func (b *Blobs) removeModule(sum string) error {
+	if _, err := b.files.path(sum); err != nil {
+		return err
+	}
+	ctx := context.Background()
+	known := false
+	err := b.plugins.list(ctx, func() { known = false }, "SELECT 1 FROM blobs WHERE hash = ?", []any{sum}, func(rows *sql.Rows) error {
+		known = true
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	if !known { // of a version that did not enter them
+		return errors.Join(b.files.setAside(sum), b.files.removeAside(sum))
+	}
+	err = b.changeModule(ctx, sum, func(row *blobRow, has bool) *Blob {
+		if has {
+			row.refs--
+		}
+		return nil
+	})
+	if err == nil {
+		_, err = b.remove(ctx, []string{sum})
+	}
+	return err
 }

@@ -23,6 +23,7 @@ type Options struct {
 	Dir string
 
 	Archive ArchiveOptions
+	Blobs   BlobOptions
 
 	Log     *slog.Logger          // nil: nothing is logged
 	Metrics prometheus.Registerer // nil: nothing is registered
@@ -52,6 +53,7 @@ type testOptions struct {
 	elapsed    func() time.Duration // the clock that nobody sets
 	diskEvery  time.Duration
 	sweepEvery time.Duration
+	blobEvery  time.Duration
 	sweepWait  time.Duration // age sweeps wait so long after a start with a doubtful clock
 	searchTime time.Duration
 	commitHook func(committed bool) // called before and after the commit of a group of Works
@@ -80,6 +82,8 @@ func (o *Options) setDefaults() error {
 		return invalidf("archive keep: %v is negative", a.Keep)
 	case a.Max < 0:
 		return invalidf("archive max: %d is negative", a.Max)
+	case o.Blobs.Quota < 0:
+		return invalidf("quota of files: %d is negative", o.Blobs.Quota)
 	case a.QueueEvents < 0 || a.QueueBytes < 0:
 		return invalidf("archive queue: %d events, %d bytes: must not be negative", a.QueueEvents, a.QueueBytes)
 	}
@@ -87,6 +91,7 @@ func (o *Options) setDefaults() error {
 	setDefault(&a.QueueBytes, defaultQueueBytes)
 	setDefault(&o.test.diskEvery, diskEvery)
 	setDefault(&o.test.sweepEvery, sweepEvery)
+	setDefault(&o.test.blobEvery, blobSweepEvery)
 	setDefault(&o.test.sweepWait, sweepWait)
 	setDefault(&o.test.searchTime, searchTime)
 	setDefault(&o.test.letters, maxLetters)

@@ -85,6 +85,12 @@ func (t *stateTx) removeRows(plugin string) (out Committed, err error) {
 	if err != nil {
 		return out, err
 	}
+	// Files stay an hour longer, as others that are given up.
+	_, err = t.run(`UPDATE blobs SET touched = ?, refs = refs - (SELECT COUNT(*) FROM blob_refs AS r WHERE r.hash = blobs.hash AND r.plugin = ?)
+		WHERE hash IN (SELECT hash FROM blob_refs WHERE plugin = ?)`, t.p.now().UnixMicro(), plugin, plugin)
+	if err != nil {
+		return out, err
+	}
 	for _, text := range []string{
 		"DELETE FROM topic_members WHERE topic IN (SELECT name FROM topics WHERE plugin = ?)",
 		"DELETE FROM topics WHERE plugin = ?",
@@ -95,7 +101,8 @@ func (t *stateTx) removeRows(plugin string) (out Committed, err error) {
 		"DELETE FROM plugin_state WHERE plugin = ?",
 		"DELETE FROM dead_letters WHERE plugin = ?",
 		"DELETE FROM plugin_settings WHERE name = ?",
-		"UPDATE plugin_usage SET letters = 0, letter_bytes = 0 WHERE plugin = ?",
+		"DELETE FROM blob_refs WHERE plugin = ?",
+		"UPDATE plugin_usage SET letters = 0, letter_bytes = 0, blobs = 0, blob_bytes = 0 WHERE plugin = ?",
 	} {
 		if _, err := t.run(text, plugin); err != nil {
 			return out, err

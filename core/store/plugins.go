@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/uptrace/bun"
@@ -22,6 +23,7 @@ type Owner struct {
 	Data        uint32                // version of the documents it writes
 	Collections []manifest.Collection // with their indexes
 	Quota       int64                 // bytes of its documents: ids, bodies and keys; 0: no bound
+	BlobQuota   int64                 // bytes of the files it keeps; 0: no bound
 }
 
 // Document is one document of a plugin's collection.
@@ -130,6 +132,8 @@ type Plugins struct {
 
 	maxLetters, maxLetterBytes int64 // of a plugin
 
+	blobFiles, blobBytes atomic.Int64 // of all files
+
 	writing sync.Mutex                  // held from the begin of a transaction to its end; taken before mu
 	writers map[*rowStatement]*sql.Stmt // prepared for transactions, nil when used but not prepared yet; guarded by writing
 
@@ -189,18 +193,20 @@ type Usage struct {
 	Bytes     int64  // as Owner.Quota counts them
 	Data      uint32 // highest data version written as long as there are documents
 	Letters   int64  // dead letters
+	Blobs     int64  // files that it keeps
+	BlobBytes int64  // of these, each counted once
 }
 
 // Usage tells how much the plugin keeps.
 func (p *Plugins) Usage(ctx context.Context, plugin string) (Usage, error) {
-	var u Usage
+	var u usageRow
 	err := p.find(ctx, &selectUsage, 1, nameArgs([]string{plugin}), func(rows *sql.Rows) error {
-		return rows.Scan(new(string), &u.Documents, &u.Bytes, &u.Data, &u.Letters, new(int64))
+		return u.scan(rows, new(string))
 	})
 	if err != nil {
 		return Usage{}, fmt.Errorf("read what plugin %s keeps: %w", plugin, err)
 	}
-	return u, nil
+	return u.Usage, nil
 }
 
 // DataVersion gives the highest data version with which the plugin has written
@@ -235,6 +241,7 @@ func (p *Plugins) usedBytes(ctx context.Context, plugin string) (int64, error) {
 // remember keeps the sums that a transaction has committed. The caller holds
 // p.writing.
 func (p *Plugins) remember(g *group) {
+	p.countBlobs(g)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for plugin, u := range g.usage {

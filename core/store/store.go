@@ -14,7 +14,7 @@ type Store struct {
 	state   *database
 	archive *Archive
 	plugins *Plugins
-	modules *modules
+	blobs   *Blobs
 }
 
 // Open opens the database, creates it when missing and brings it to the form
@@ -28,21 +28,23 @@ func Open(ctx context.Context, opt Options) (*Store, error) {
 		return nil, err
 	}
 	fail := func(err error) (*Store, error) { return nil, errors.Join(err, archive.close(), state.close()) }
-	m, err := newModules(opt.Dir)
+	p, err := newPlugins(ctx, state, &opt)
 	if err != nil {
 		return fail(err)
 	}
-	p, err := newPlugins(ctx, state, &opt)
+	b, err := newBlobs(ctx, p, &opt)
 	if err != nil {
 		return fail(err)
 	}
 	a, err := newArchive(ctx, archive, opt)
 	if err != nil {
+		b.metrics.unregister()
 		return fail(err)
 	}
 	a.start()
 	p.start()
-	return &Store{state: state, archive: a, plugins: p, modules: m}, nil
+	b.start(opt.test.blobEvery)
+	return &Store{state: state, archive: a, plugins: p, blobs: b}, nil
 }
 
 func openDatabases(ctx context.Context, opt *Options) (state, archive *database, err error) {
@@ -103,6 +105,7 @@ func (s *Store) Archive() *Archive { return s.archive }
 // Close commits the Works that wait, stores what waits in the archive's queue, as
 // Archive.Close does, and closes the databases. Nothing may use the store any more.
 func (s *Store) Close(ctx context.Context) error {
+	s.blobs.close()
 	s.plugins.close(ctx)
 	err := s.archive.Close(ctx)
 	return errors.Join(err, s.archive.db.close(), s.state.close())

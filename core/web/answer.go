@@ -50,6 +50,14 @@ func writeAnswer(w http.ResponseWriter, r *http.Request, log *slog.Logger, route
 	if !validHeader("Content-Type", contentType) {
 		return openapi.Failed(fmt.Errorf("the plugin answered with the content type %q", clip(contentType)))
 	}
+	if a.File != nil && status == http.StatusOK {
+		h.Set("Content-Type", contentType)
+		if isDocument(contentType) {
+			h.Add("Content-Security-Policy", documentCSP)
+		}
+		serveFile(w, r, a.File)
+		return nil
+	}
 	bodiless := status == http.StatusNoContent || status == http.StatusNotModified
 	if !bodiless {
 		h.Set("Content-Type", contentType)

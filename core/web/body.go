@@ -72,8 +72,6 @@ func (b *bodyReader) read(w http.ResponseWriter, r *http.Request, req *wire.HTTP
 	switch b.form {
 	case "none", "":
 		return nil
-	case "blob":
-		return newProblem(http.StatusNotImplemented, "uploads to plugins come with a later version of the server")
 	}
 	contentType, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if err != nil {

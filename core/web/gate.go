@@ -110,7 +110,7 @@ func (g *gate) prepare(c *gatedConn) {
 	nc, err := g.open(c)
 	if err != nil {
 		if g.ctx.Err() == nil {
-			g.noise.warn(g.log, err.what, slog.String("addr", c.RemoteAddr().String()), slog.String("reason", err.reason))
+			g.noise.warn(g.log, err.what, append([]slog.Attr{slog.String("addr", c.RemoteAddr().String())}, err.attrs()...)...)
 		}
 		c.Close()
 		return
@@ -123,7 +123,18 @@ func (g *gate) prepare(c *gatedConn) {
 }
 
 // unready says why a connection did not become ready.
-type unready struct{ what, reason string }
+type unready struct {
+	what, reason string
+	err          error // more about it, or nil
+}
+
+func (u *unready) attrs() []slog.Attr {
+	list := []slog.Attr{slog.String("reason", u.reason)}
+	if u.err != nil && u.err.Error() != u.reason {
+		list = append(list, slog.Any("err", u.err))
+	}
+	return list
+}
 
 func (g *gate) open(c *gatedConn) (net.Conn, *unready) {
 	ctx, cancel := context.WithTimeout(g.ctx, g.handshake)
@@ -131,19 +142,19 @@ func (g *gate) open(c *gatedConn) (net.Conn, *unready) {
 	if g.proxy != nil {
 		inner, err := proxy.Accept(ctx, c.Conn, g.proxy)
 		if err != nil {
-			return nil, &unready{"connection without a PROXY protocol header refused", err.Error()}
+			return nil, &unready{what: "connection without a PROXY protocol header refused", reason: err.Error()}
 		}
 		c.Conn = inner
 	}
 	if !g.admitFrom(c) {
-		return nil, &unready{"connection refused", "limits.connections_per_address is reached: raise it if these are real clients"}
+		return nil, &unready{what: "connection refused", reason: "limits.connections_per_address is reached: raise it if these are real clients"}
 	}
 	if g.tls == nil {
 		return c, nil
 	}
 	t := tls.Server(c, g.tls)
 	if err := t.HandshakeContext(ctx); err != nil {
-		return nil, &unready{"TLS handshake failed", g.reason(c, err)}
+		return nil, &unready{what: "TLS handshake failed", reason: g.reason(c, err), err: err}
 	}
 	g.note(c, serialOf(t.ConnectionState()))
 	return t, nil

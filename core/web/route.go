@@ -93,6 +93,9 @@ func (h *pluginRoute) request(w http.ResponseWriter, r *http.Request) (*wire.HTT
 	if p := checkParams(h.route, req); p != nil {
 		return nil, p
 	}
+	if h.body.form == "blob" {
+		return req, h.upload(w, r, req)
+	}
 	return req, h.body.read(w, r, req)
 }
 

@@ -197,7 +197,7 @@ func TestRouteRefusals(t *testing.T) {
 		{"form with a file", "POST", "/api/plugins/fence/form", "multipart/form-data; boundary=x",
 			"--x\r\nContent-Disposition: form-data; name=a; filename=b\r\n\r\n7\r\n--x--\r\n", 400, `the field \"a\" is a file`},
 		{"broken multipart", "POST", "/api/plugins/fence/form", "multipart/form-data", "x", 400, "it is no multipart form"},
-		{"upload", "POST", "/api/plugins/fence/upload", "", "x", 501, "uploads to plugins come with a later version"},
+		{"upload", "POST", "/api/plugins/fence/upload", "", "x", 503, "this server keeps no files"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			resp, body := b.send(t, c.method, c.path, c.body, "Content-Type", c.contentType)

@@ -72,6 +72,11 @@ type Options struct {
 	Plugins Plugins
 	Updates *Updates
 
+	// Blobs takes uploads to plugins, of up to MaxUpload bytes each. Nil: there are
+	// none; 400 MiB.
+	Blobs     Blobs
+	MaxUpload func() int64
+
 	// Reload reads the configuration again and applies what can be applied at
 	// runtime; an error changes nothing. Nil: it is not possible.
 	Reload func(ctx context.Context) error
