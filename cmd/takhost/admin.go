@@ -59,7 +59,7 @@ func (a *admin) dial(ctx context.Context) (net.Conn, error) {
 type noServerError struct{ dir string }
 
 func (e *noServerError) Error() string {
-	return fmt.Sprintf("no takhost is running in %s (is --data right? start it with: takhost serve)", absolute(e.dir))
+	return fmt.Sprintf("no takhost is running in %s (is --data right? start it with: %s serve)", absolute(e.dir), program())
 }
 
 // open asks for path and gives the body of a good answer, to be closed.
@@ -70,15 +70,26 @@ func (a *admin) open(ctx context.Context, path string, query url.Values) (io.Rea
 // send sends a request, with a body if there is one, and gives the body of a good
 // answer, to be closed.
 func (a *admin) send(ctx context.Context, method, path string, query url.Values, body io.Reader) (io.ReadCloser, error) {
-	u := url.URL{Scheme: "http", Host: "takhost", Path: path, RawQuery: query.Encode()}
+	kind := "application/json"
+	if _, isFile := body.(*os.File); isFile {
+		kind = "application/octet-stream"
+	}
+	return a.sendAs(ctx, method, path, query, kind, body)
+}
+
+// sendAs is send with a body of that content type. Names in path are escaped.
+func (a *admin) sendAs(ctx context.Context, method, path string, query url.Values, kind string, body io.Reader) (io.ReadCloser, error) {
+	u, err := url.Parse("http://takhost" + path)
+	if err != nil {
+		return nil, err
+	}
+	u.RawQuery = query.Encode()
 	req, err := http.NewRequestWithContext(ctx, method, u.String(), body)
 	if err != nil {
 		return nil, err
 	}
-	if _, isFile := body.(*os.File); isFile {
-		req.Header.Set("Content-Type", "application/octet-stream")
-	} else if body != nil {
-		req.Header.Set("Content-Type", "application/json")
+	if body != nil {
+		req.Header.Set("Content-Type", kind)
 	}
 	resp, err := a.http.Do(req)
 	if err != nil {
@@ -106,8 +117,12 @@ func (a *admin) do(ctx context.Context, method, path string, query url.Values, i
 	if to == nil {
 		return nil
 	}
+	return decode(body, to)
+}
+
+func decode(body io.Reader, to any) error {
 	if err := json.NewDecoder(body).Decode(to); err != nil {
-		return fmt.Errorf("read the answer to %s: %w", path, err)
+		return fmt.Errorf("read the server's answer: %w", err)
 	}
 	return nil
 }
@@ -120,6 +135,9 @@ func plainError(err error) error {
 	return err
 }
 
+// maxFaults is how many single faults of an answer are told.
+const maxFaults = 20
+
 // answerError makes an error of an answer that is one. What the server calls
 // invalid came from the command line.
 func answerError(resp *http.Response) error {
@@ -128,11 +146,32 @@ func answerError(resp *http.Response) error {
 	if err != nil || json.Unmarshal(body, &p) != nil || p.Detail == "" {
 		return fmt.Errorf("the server answered %s", resp.Status)
 	}
-	detail := strings.ReplaceAll(p.Detail, "query.", "--")
-	if p.Status == http.StatusBadRequest {
-		return usagef("%s", detail)
+	detail := strings.ReplaceAll(strings.ReplaceAll(p.Detail, "query.", "--"), "body.", "")
+	if len(p.Errors) > 1 && !strings.Contains(p.Detail, p.Errors[1]) {
+		detail += "\n  " + strings.Join(p.Errors[:min(len(p.Errors), maxFaults)], "\n  ")
+		if more := len(p.Errors) - maxFaults; more > 0 {
+			detail += fmt.Sprintf("\n  and %d more", more)
+		}
 	}
-	return errors.New(detail)
+	refused := &refusal{p.Status, detail}
+	if p.Status == http.StatusBadRequest {
+		return &usageError{refused}
+	}
+	return refused
+}
+
+// refusal is an answer that is an error.
+type refusal struct {
+	status int
+	detail string
+}
+
+func (e *refusal) Error() string { return e.detail }
+
+// isStatus says whether the server answered with that status.
+func isStatus(err error, status int) bool {
+	refused := (*refusal)(nil)
+	return errors.As(err, &refused) && refused.status == status
 }
 
 // stream opens a CoT stream to the server. What comes back is read from in.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"os"
+	"os/exec"
 	"path/filepath"
 
 	"github.com/takhost/takhost/core/config"
@@ -40,6 +41,25 @@ func (f *sourceFlags) again() string {
 		text += " --data " + f.Data
 	}
 	return text
+}
+
+// program gives how to call this program again: as it was called, when a shell
+// does not find it by its name alone.
+func program() string {
+	name := os.Args[0]
+	found, err := exec.LookPath(filepath.Base(name))
+	if err != nil {
+		return name
+	}
+	same, err := os.Stat(found)
+	if err != nil {
+		return name
+	}
+	own, err := os.Stat(name)
+	if err == nil && !os.SameFile(own, same) {
+		return name
+	}
+	return filepath.Base(name)
 }
 
 // absolute is for messages; a working directory that is gone leaves dir as it

@@ -7,26 +7,38 @@ import (
 
 	"github.com/takhost/takhost/core/plugin"
 	"github.com/takhost/takhost/core/plugin/pack"
+	"github.com/takhost/takhost/core/server/apidoc"
 	"github.com/takhost/takhost/core/web"
+	"github.com/takhost/takhost/openapi"
 	"github.com/takhost/takhost/plugins/dist"
 )
 
 type openapiCmd struct {
-	REST openapiRESTCmd `cmd:"" name:"rest" help:"The operations of listen.rest, with the plugins that come with this program."`
+	REST  openapiRESTCmd  `cmd:"" name:"rest" help:"The operations of listen.rest and listen.web, with the plugins that come with this program."`
+	Marti openapiMartiCmd `cmd:"" name:"marti" help:"The operations that TAK clients are served, with the plugins that come with this program."`
 }
 
-type openapiRESTCmd struct {
+type openapiForm struct {
 	YAML bool `help:"Write YAML."`
 	V30  bool `name:"v30" help:"Write OpenAPI 3.0 instead of 3.1."`
 }
 
+type openapiRESTCmd struct{ openapiForm }
+
 // Run writes the description, without a server.
-func (c *openapiRESTCmd) Run(std streams) error {
+func (c *openapiRESTCmd) Run(std streams) error { return c.write(std, apidoc.REST) }
+
+type openapiMartiCmd struct{ openapiForm }
+
+// Run writes the description, without a server.
+func (c *openapiMartiCmd) Run(std streams) error { return c.write(std, apidoc.Marti) }
+
+func (c *openapiForm) write(std streams, describe func(version string, sets []plugin.Routes) (*openapi.Document, error)) error {
 	sets, err := shippedRoutes()
 	if err != nil {
 		return err
 	}
-	doc, err := web.Document(thisVersion().Version, sets)
+	doc, err := describe(thisVersion().Version, sets)
 	if err != nil {
 		return err
 	}

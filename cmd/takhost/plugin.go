@@ -189,5 +189,6 @@ func writePlugin(out *bytes.Buffer, p *plugin.Info, now time.Time) {
 func writeJSON(std streams, v any) error {
 	enc := json.NewEncoder(std.out)
 	enc.SetIndent("", "  ")
+	enc.SetEscapeHTML(false) // links are to be copied
 	return enc.Encode(v)
 }

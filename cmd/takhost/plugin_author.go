@@ -29,7 +29,8 @@ func (c *pluginNewCmd) Run(std streams) error {
   go test            # against a server in memory
   takhost plugin test
   takhost plugin build
-  takhost plugin install %[2]s.takplugin
+Then, back in the folder where the server runs:
+  takhost plugin install %[1]s/%[2]s.takplugin
   takhost plugin grant %[2]s --all && takhost plugin enable %[2]s
 `, dir, c.Name)
 	return err

@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"net/netip"
 	"net/url"
 	"strings"
 	"text/tabwriter"
@@ -69,19 +70,17 @@ func (a *admin) clients(ctx context.Context) (all []web.Client, err error) {
 
 func writeStatus(out *bytes.Buffer, st *web.Status) {
 	line := func(name, format string, args ...any) {
-		fmt.Fprintf(out, "%-10s %s\n", name, clean(fmt.Sprintf(format, args...)))
+		fmt.Fprintf(out, "%-13s %s\n", name, clean(fmt.Sprintf(format, args...)))
 	}
 	line("takhost", "%s, running for %s (process %d, node %d)", st.Version, span(time.Duration(st.Uptime)*time.Second), st.PID, st.Node)
 	for _, l := range st.Listeners {
 		where := l.State
 		if l.Addr != "" {
-			where = l.Addr
+			where = place(l.Addr)
 			if l.State != "open" {
 				where += " (" + l.State + ")"
 			}
-		}
-		if l.TLS && l.Addr != "" {
-			where += ", TLS"
+			where = fmt.Sprintf("%-27s %s", where, purpose(&l))
 		}
 		line("listen."+l.Name, "%s", where)
 	}
@@ -101,6 +100,32 @@ func writeStatus(out *bytes.Buffer, st *web.Status) {
 	line("archive", "%s", text)
 	line("data", "%s (%s)", st.Data, st.Database)
 	line("memory", "%s, of it %s heap", size(st.Memory.Total), size(st.Memory.Heap))
+}
+
+// place says where a listener is. The address of all interfaces says little to
+// people.
+func place(addr string) string {
+	ap, err := netip.ParseAddrPort(addr)
+	if err != nil || !ap.Addr().IsUnspecified() {
+		return addr
+	}
+	return fmt.Sprintf("all addresses, port %d", ap.Port())
+}
+
+// purpose says what a listener is for, in a few words.
+func purpose(l *web.Listener) string {
+	text := map[string]string{
+		"tcp":   "CoT, no encryption",
+		"tls":   "CoT, TLS",
+		"http":  "Marti, no encryption",
+		"https": "Marti, TLS",
+		"web":   "enrolment, pages and REST, TLS",
+		"rest":  "REST and metrics",
+	}[l.Name]
+	if l.Name == "rest" && l.TLS {
+		text += ", TLS"
+	}
+	return text
 }
 
 func writeClients(out *bytes.Buffer, list []web.Client, now time.Time) {

@@ -5,9 +5,11 @@ import (
 	"net"
 	"net/netip"
 	"path/filepath"
+	"strconv"
 	"strings"
 
 	"github.com/takhost/takhost/core/config"
+	"github.com/takhost/takhost/core/onboard"
 	"github.com/takhost/takhost/core/server"
 	"github.com/takhost/takhost/core/web"
 )
@@ -15,10 +17,17 @@ import (
 // welcome tells somebody who is new here what to do next.
 func (c *serveCmd) welcome(log *slog.Logger, conf *config.Loaded, srv *server.Server) {
 	log.Info("takhost is running", slog.String("version", thisVersion().Version), slog.String("data", absolute(conf.Data)))
+	reach, unknown := srv.Reach()
+	if len(conf.Public) == 0 {
+		reach = onboard.Reach{} // a guess: all addresses are told
+	}
 	open, local := false, true
-	for _, l := range []struct{ name, how string }{
-		{"tcp", "clients connect here (TCP, no encryption)"},
-		{"tls", "clients connect here (TLS with client certificate)"},
+	for _, l := range []struct {
+		name, how string
+		public    int
+	}{
+		{"tcp", "clients connect here (TCP, no encryption)", 0},
+		{"tls", "clients connect here (TLS with client certificate)", reach.Stream},
 	} {
 		addr := srv.Addr(l.name)
 		if addr == nil {
@@ -26,10 +35,21 @@ func (c *serveCmd) welcome(log *slog.Logger, conf *config.Loaded, srv *server.Se
 		}
 		list, loopback := reachable(addr)
 		open, local = true, local && loopback
-		log.Info(l.how, slog.String("addresses", strings.Join(list, " ")))
+		log.Info(l.how, slog.String("addresses", strings.Join(known(list, reach.Host, l.public), " ")))
 	}
-	if open && local {
+	if open && local && len(conf.Public) == 0 { // else a proxy may bring them
 		log.Info("only this machine can connect: start with --exposure lan to let in phones of the local network")
+	}
+	if addr := srv.Addr("web"); addr != nil {
+		list, _ := reachable(addr)
+		list = known(list, reach.Host, reach.Enrol)
+		log.Info("phones enrol here: "+program()+" enrol NAME --new"+c.again()+" makes a code for one", slog.String("addresses", each("https://", list, "/")))
+		if unknown != nil {
+			log.Warn("phones cannot enrol yet", slog.Any("err", unknown))
+		}
+		if srv.Addr("rest") == nil {
+			log.Info("the REST API tells of itself here", slog.String("addresses", each("https://", list, "/docs")))
+		}
 	}
 	if addr := srv.Addr("rest"); addr != nil {
 		scheme := "http://"
@@ -37,13 +57,28 @@ func (c *serveCmd) welcome(log *slog.Logger, conf *config.Loaded, srv *server.Se
 			scheme = "https://"
 		}
 		list, _ := reachable(addr)
-		for i := range list {
-			list[i] = scheme + list[i] + "/docs"
-		}
-		log.Info("the REST API tells of itself here", slog.String("addresses", strings.Join(list, " ")),
+		log.Info("the REST API tells of itself here", slog.String("addresses", each(scheme, list, "/docs")),
 			slog.String("token", filepath.Join(absolute(conf.Data), web.TokenFile)))
 	}
-	log.Info("to see what happens: takhost status" + c.again() + ", takhost events tail" + c.again())
+	log.Info("to see what happens: " + program() + " status" + c.again() + ", " + program() + " events tail" + c.again())
+}
+
+// known gives the name under which clients reach a listener, or list when there
+// is none in the configuration.
+func known(list []string, host string, port int) []string {
+	if host == "" || port == 0 {
+		return list
+	}
+	return []string{net.JoinHostPort(host, strconv.Itoa(port))}
+}
+
+// each writes before and after about each of list.
+func each(before string, list []string, after string) string {
+	texts := make([]string, len(list))
+	for i, s := range list {
+		texts[i] = before + s + after
+	}
+	return strings.Join(texts, " ")
 }
 
 // reachable gives the addresses under which clients reach a listener. One that

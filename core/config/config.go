@@ -98,7 +98,7 @@ type Login struct {
 	Anonymous bool     `yaml:"anonymous" doc:"false: listen.http asks for credentials like the other listeners, instead of taking everybody for the anonymous user in __ANON__."`
 	Streams   []string `yaml:"streams" doc:"Stream listeners (tcp, tls) that ask for user and password in an <auth> message. With tls, who has a client certificate need not send one."`
 	Attempts  int      `yaml:"attempts" doc:"Wrong passwords in a row after which a user has to wait at that address."`
-	Lock      Duration `yaml:"lock" doc:"How long. It doubles with each further try, up to a day."`
+	Lock      Duration `yaml:"lock" doc:"How long the user has to wait. It doubles with each further try, up to an hour."`
 	Hashes    int      `yaml:"hashes" doc:"Passwords that are checked at the same time; each takes 19 MiB."`
 	Session   Duration `yaml:"session" doc:"Life of a login to the web pages and of access tokens."`
 }
