@@ -91,7 +91,7 @@ func stages(op hostapi.HostOp) bool {
 	case hostapi.HostLog, hostapi.HostConfig, hostapi.HostClock, hostapi.HostRandom, hostapi.HostMetric,
 		hostapi.HostQueryEvents, hostapi.HostGet, hostapi.HostQuery, hostapi.HostClients, hostapi.HostIdentity,
 		hostapi.HostTopicGet, hostapi.HostFetch, hostapi.HostBlobRead, hostapi.HostBlobStat,
-		hostapi.HostBlobList, hostapi.HostBlobZipList:
+		hostapi.HostBlobList, hostapi.HostBlobZipList, hostapi.HostBlobPut, hostapi.HostBlobZipEntry, hostapi.HostBlobPack:
 		return false
 	}
 	return true

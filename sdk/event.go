@@ -112,6 +112,35 @@ func Replace(xml, reason string) Verdict {
 // ClientQuery asks who is connected.
 type ClientQuery = wire.ClientQuery
 
+// Identity is what identity.read tells of a user, a set of groups or a certificate.
+type Identity = wire.Identity
+
+// User says who a user is: his name, roles and sets of groups. Of one that is not
+// there the error is NotFound.
+func (c *Call) User(user string) (Identity, error) {
+	return c.identity(&wire.IdentityQuery{User: user})
+}
+
+// GroupsOf gives the names of the groups of a set: of an event, a document or a caller.
+func (c *Call) GroupsOf(set int32) ([]string, error) {
+	is, err := c.identity(&wire.IdentityQuery{Set: set})
+	return is.Groups, err
+}
+
+// Certificate gives a client certificate by its serial number, such as a caller's: DER,
+// whether it is revoked, and whose it is.
+func (c *Call) Certificate(serial string) (Identity, error) {
+	return c.identity(&wire.IdentityQuery{CertificateSerial: serial})
+}
+
+func (c *Call) identity(q *wire.IdentityQuery) (is Identity, err error) {
+	answer, err := c.ask(hostapi.HostIdentity, q.Append)
+	if err != nil {
+		return is, err
+	}
+	return is, badAnswer(hostapi.HostIdentity, is.Decode(append([]byte(nil), answer...)))
+}
+
 // Clients says who is connected: all whom the grant allows to see, or those of the
 // query.
 func (c *Call) Clients(q ClientQuery) ([]Client, error) {

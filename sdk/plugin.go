@@ -44,6 +44,10 @@ type Plugin struct {
 	// "clients" says so.
 	Clients func(c *Call, change *ClientChange) error
 
+	// Crowd may stand in the place of Clients, to handle all changes of a call at
+	// once: when many connect together, one question to the store does for all.
+	Crowd func(c *Call, crowd Crowd) error
+
 	// HTTP answers the manifest's routes, by id.
 	HTTP map[string]Handler
 

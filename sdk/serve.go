@@ -107,8 +107,15 @@ func (i *Instance) action(c *Call, in, dst []byte) ([]byte, error) {
 }
 
 func (i *Instance) clients(c *Call, in []byte) error {
-	if i.plugin.Clients == nil {
+	if i.plugin.Clients == nil && i.plugin.Crowd == nil {
 		return unsupported(c.op)
+	}
+	if i.plugin.Crowd != nil {
+		w := Crowd{in}
+		if err := w.check(); err != nil {
+			return badInput(c.op, err)
+		}
+		return i.plugin.Crowd(c, w)
 	}
 	var m wire.ClientChanges
 	if err := m.Decode(in); err != nil {

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"time"
 
+	"github.com/takhost/takhost/core/plugin/run"
 	"github.com/takhost/takhost/hostapi"
 	"github.com/takhost/takhost/hostapi/manifest"
 )
@@ -140,6 +141,10 @@ type Answer struct {
 	ContentType string // empty: what the route declares
 	Header      [][2]string
 	Size        int64 // of the body; -1 when it is not known before it was written
+
+	// File is set when the body is a file and nothing else: whoever is asked for a
+	// part of it reads that here, in the place of WriteTo.
+	File *run.Download
 
 	// WriteTo writes the body, once; documents and ranges are read meanwhile. The
 	// answer must be closed whether it was written or not.

@@ -119,11 +119,7 @@ func (h *Host) GroupsChanged() {
 
 // timersChanged passes on which timers a commit set or cancelled.
 func (h *Host) timersChanged(plugin string, changed []store.Timer) {
-	r := h.view.Load().byName[plugin]
-	if s := h.starting.Load(); r == nil && s != nil && s.target.name == plugin {
-		r = s
-	}
-	if r != nil {
+	if r := h.view.Load().byName[plugin]; r != nil {
 		r.actor.TimersChanged(changed)
 	}
 }
@@ -176,14 +172,21 @@ func (h *Host) HTTP(ctx context.Context, plugin, route string, req *wire.HTTPReq
 		return nil, err
 	}
 	work := h.db.Begin()
-	a, err := run.NewAnswer(ctx, resp, work, r.calls.Owner(), h.visible(req.Caller))
+	a, err := run.NewAnswer(ctx, resp, work, h.files(), r.calls.Owner(), h.visible(req.Caller))
 	if err != nil {
 		return nil, err
 	}
 	return &Answer{
-		Status: a.Status, ContentType: a.ContentType, Header: a.Header, Size: a.Size, WriteTo: a.WriteTo,
-		Close: func() {}, // nothing is held between pages
+		Status: a.Status, ContentType: a.ContentType, Header: a.Header, Size: a.Size, File: a.File, WriteTo: a.WriteTo,
+		Close: a.Close,
 	}, nil
+}
+
+func (h *Host) files() run.Files {
+	if h.opt.Calls.Blobs == nil {
+		return nil
+	}
+	return h.opt.Calls.Blobs
 }
 
 // visible says what a caller may see of documents that are bound to groups.

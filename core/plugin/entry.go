@@ -73,6 +73,7 @@ func newEntry(name string, h *Host) *entry {
 func (e *entry) turnTo(c Change, retry time.Time) {
 	e.mu.Lock()
 	n := len(e.history)
+	before := e.state
 	same := n > 0 && e.state == c.State && e.reason == c.Reason && e.history[n-1].Version == c.Version
 	if c.At.IsZero() {
 		c.At = e.h.opt.Now()
@@ -95,6 +96,10 @@ func (e *entry) turnTo(c Change, retry time.Time) {
 		level = slog.LevelWarn
 	case Found, Verified, Compiled, Warm, Idle, Draining:
 		level = slog.LevelDebug
+	case Active:
+		if before == Idle { // it comes and goes with what there is to do
+			level = slog.LevelDebug
+		}
 	}
 	attrs := []any{slog.String("plugin", e.name), slog.String("state", string(c.State))}
 	if c.Version != "" {
@@ -145,6 +150,9 @@ func (e *entry) report(c run.Change) {
 	}
 	e.mu.Unlock()
 	e.turnTo(Change{At: c.At, State: State(c.State), Version: c.Version, Reason: c.Reason}, c.Retry)
+	if c.State == run.Idle {
+		e.h.gaveUp.Store(true)
+	}
 	e.h.poke()
 }
 

@@ -64,7 +64,11 @@ type Options struct {
 	BaseURLs []string // where clients reach the server
 
 	CodeBudget int64 // bytes of prepared code of all plugins; 0: 192 MiB
-	Tuning     run.Tuning
+
+	// Idle is after how long without a call a plugin whose state is in the store
+	// gives up its instance and its code until it is needed. 0: 10 minutes.
+	Idle   time.Duration
+	Tuning run.Tuning
 
 	Log     *slog.Logger
 	Metrics prometheus.Registerer
@@ -94,8 +98,7 @@ type Host struct {
 	mu      sync.RWMutex // guards entries, the map alone
 	entries map[string]*entry
 
-	view     atomic.Pointer[view]    // what events and requests go by
-	starting atomic.Pointer[running] // between its actor and its place in the view
+	view atomic.Pointer[view] // what events and requests go by
 
 	gates gates // listeners that wait for filters
 
@@ -104,9 +107,10 @@ type Host struct {
 	alive context.Context // of changes, which go on when whoever asked goes away
 	cut   context.CancelFunc
 
-	wake chan struct{} // holds a value when the keeper may have something to do
-	end  context.CancelFunc
-	done chan struct{} // closed when the keeper has ended
+	wake   chan struct{} // holds a value when the keeper may have something to do
+	gaveUp atomic.Bool   // a plugin has given up its code since the keeper looked
+	end    context.CancelFunc
+	done   chan struct{} // closed when the keeper has ended
 }
 
 // New gives a host that knows no plugins yet.
@@ -119,6 +123,9 @@ func New(opt Options) (*Host, error) {
 	}
 	if opt.Now == nil {
 		opt.Now = time.Now
+	}
+	if opt.Idle > 0 {
+		opt.Tuning.IdleAfter = opt.Idle
 	}
 	if opt.CodeBudget == 0 {
 		opt.CodeBudget = defaultCodeBudget

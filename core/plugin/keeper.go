@@ -17,6 +17,7 @@ func (h *Host) keep(ctx context.Context) {
 	alarm := time.NewTimer(0)
 	defer alarm.Stop()
 	begun := false
+	var back giveBack
 	for {
 		select {
 		case <-ctx.Done():
@@ -31,11 +32,35 @@ func (h *Host) keep(ctx context.Context) {
 			// To compile all plugins, or to read their code, takes several times the
 			// memory of the code. A server that idles would keep it for long.
 			begun = true
+			back.last = time.Now()
 			debug.FreeOSMemory()
 		}
 		h.holdBudget(ctx)
-		alarm.Reset(h.untilNext())
+		alarm.Reset(min(h.untilNext(), back.look(h.gaveUp.Swap(false), time.Now())))
 	}
+}
+
+// giveBack returns the memory of plugins that gave up their code to the system: a
+// second later, for those that follow, and not more often than every ten.
+type giveBack struct{ last, due time.Time }
+
+// look gives it back if it is time, and says when to look again.
+func (g *giveBack) look(gaveUp bool, now time.Time) time.Duration {
+	if gaveUp && g.due.IsZero() {
+		g.due = now.Add(time.Second)
+		if next := g.last.Add(10 * time.Second); next.After(g.due) {
+			g.due = next
+		}
+	}
+	switch {
+	case g.due.IsZero():
+		return time.Hour
+	case now.Before(g.due):
+		return g.due.Sub(now)
+	}
+	g.last, g.due = now, time.Time{}
+	debug.FreeOSMemory()
+	return time.Hour
 }
 
 // startNext starts the first plugin that is due, and says whether there was one.

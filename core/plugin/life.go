@@ -142,13 +142,13 @@ func (h *Host) bring(ctx context.Context, e *entry, r *running) error {
 	if err := index.finish(ctx); err != nil {
 		return err
 	}
+	// The actor has its place in the view: what is committed from here on it is told
+	// of, and by their revisions it knows which of both counts.
 	timers, err := h.timersOf(ctx, e.name)
 	if err != nil {
 		return err
 	}
 	r.actor.TimersChanged(timers)
-	h.starting.Store(r) // timers that its init sets come after those of before
-	defer h.starting.Store(nil)
 	return r.actor.Activate(ctx, nil)
 }
 

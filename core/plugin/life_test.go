@@ -3,6 +3,7 @@ package plugin
 import (
 	"bytes"
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
@@ -237,6 +238,40 @@ func TestTopicsAndTimersOfBefore(t *testing.T) {
 	}
 	if diff := cmp.Diff([]string{"exercise=mission-1"}, b.router.aliases); diff != "" {
 		t.Errorf("aliases (-want +got):\n%s", diff)
+	}
+}
+
+// A commit that another plugin makes while this one starts sets a timer of it, and
+// cancels one: its rows have been read by then, and it hears of both all the same.
+func TestTimersOfAnotherCommit(t *testing.T) {
+	b := newBed(t, shippedFS(t, simple("alpha", "1.0.0", nil)))
+	b.rt.loading, b.rt.proceed = make(chan string), make(chan struct{})
+	b.open()
+	alpha := &store.Owner{Plugin: "alpha", Data: 1}
+	commit := func(do func(w *store.Work) error) {
+		t.Helper()
+		w := b.store.Plugins().Begin()
+		b.noError(do(w))
+		done, err := w.Commit(t.Context())
+		b.noError(err)
+		b.opt.Calls.InForce(done)
+	}
+	past := time.Now().Add(-time.Hour).Truncate(time.Microsecond)
+	commit(func(w *store.Work) error { return w.SetTimer(alpha, store.Timer{Name: "old", Due: past}) })
+	b.noError(b.Host.Start(t.Context(), Layers{}))
+	<-b.rt.loading
+	commit(func(w *store.Work) error {
+		return errors.Join(w.SetTimer(alpha, store.Timer{Name: "new", Due: past}), w.CancelTimer(alpha, "old"))
+	})
+	b.rt.proceed <- struct{}{}
+	b.until("the new timer has come", func() bool {
+		b.rt.mu.Lock()
+		defer b.rt.mu.Unlock()
+		return slices.Contains(b.rt.timers, "alpha new")
+	})
+	b.stop()
+	if want := []string{"alpha new"}; !slices.Equal(b.rt.timers, want) {
+		t.Errorf("timers called: %v, want %v", b.rt.timers, want)
 	}
 }
 

@@ -53,6 +53,8 @@ func (s *Server) buildWeb(ctx context.Context) error {
 			func(api huma.API) { fts.Register(api, ftsDeps) },
 		},
 		Marti:     []func(huma.API){func(api huma.API) { marti.Register(api, martiDeps) }},
+		Blobs:     s.store.Blobs(),
+		MaxUpload: func() int64 { return int64(c.Limits.Upload) },
 		Logins:    s.identity,
 		Anonymous: func() bool { return c.Login.Anonymous },
 		Trusted:   s.trusted, ForwardedCertificate: c.Proxy.Certificate, VerifyForwarded: s.verifyForwarded,

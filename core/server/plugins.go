@@ -81,7 +81,7 @@ func (s *Server) openPlugins() error {
 	}
 	s.updates = web.NewUpdates(audiences{s.groups, s.router}, s.opt.Log)
 	env := &call.Env{
-		Store: s.store.Plugins(), Archive: s.store.Archive(), Router: s.router, Groups: s.groups, Live: s.updates,
+		Store: s.store.Plugins(), Blobs: s.store.Blobs(), Archive: s.store.Archive(), Router: s.router, Groups: s.groups, Live: s.updates,
 		All: s.allGroups, Identity: s.identity, Now: time.Now, Log: s.opt.Log, Metrics: s.reg, Version: s.opt.Version,
 	}
 	s.host, err = plugin.New(plugin.Options{

@@ -194,12 +194,16 @@ func (w *work) serve(op hostapi.HostOp, in, dst []byte) ([]byte, error) {
 		return w.always(op, in, dst)
 	case hostapi.CapStore:
 		return w.store(op, in, dst)
+	case hostapi.CapBlobs:
+		return w.blobs(op, in, dst)
 	case hostapi.CapEventsEmit:
 		return dst, w.emit(in)
 	case hostapi.CapEventsQuery:
 		return w.queryEvents(in, dst)
 	case hostapi.CapClients:
 		return w.listClients(in, dst)
+	case hostapi.CapIdentityRead:
+		return w.identity(in, dst)
 	case hostapi.CapTopics:
 		return w.topics(op, in, dst)
 	case hostapi.CapTimers:

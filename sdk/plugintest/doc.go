@@ -26,8 +26,8 @@
 // # What is not played
 //
 // Rates and bounds over time, more than one plugin (OnAction stands in for others),
-// routing (an emitted event does not come back), and blobs. These answer Unsupported,
-// or are not bounded.
+// routing (an emitted event does not come back), ranges of files, and the end of
+// files that nobody keeps. These are not bounded, or stay.
 //
 // # One test, three ways to run it
 //

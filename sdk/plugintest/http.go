@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"net/url"
 	"slices"
 	"strconv"
@@ -214,6 +215,9 @@ func (k *Kit) readBody(route *manifest.Route, m *wire.HTTPRequest, body string) 
 	if most == 0 {
 		most = hostapi.DefaultBodyIn
 	}
+	if route.Body == "blob" && route.MaxBody == 0 {
+		most = math.MaxInt64
+	}
 	if int64(len(body)) > most {
 		return &sdk.Error{Status: hostapi.Invalid, Code: "too_large", Message: fmt.Sprintf("the body has %d bytes: at most %d", len(body), most)}
 	}
@@ -252,7 +256,7 @@ func (k *Kit) readBody(route *manifest.Route, m *wire.HTTPRequest, body string) 
 	case "raw":
 		m.Body = []byte(body)
 	case "blob":
-		return errf(hostapi.Unsupported, "blobs are not played by plugintest")
+		return k.upload(m, body)
 	}
 	return nil
 }
@@ -334,7 +338,11 @@ func (k *Kit) body(res *wire.HTTPResponse, caller *sdk.Caller) (string, error) {
 				b.Write(r.doc.body)
 			}
 		case p.Blob != nil:
-			return "", errf(hostapi.Unsupported, "blobs are not played by plugintest")
+			f, ok := k.files[p.Blob.Hash]
+			if !ok {
+				return "", errf(hostapi.NotFound, "there is no file %s", p.Blob.Hash)
+			}
+			b.Write(f.content)
 		default:
 			b.Write(p.Data)
 		}

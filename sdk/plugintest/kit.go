@@ -30,10 +30,13 @@ type Kit struct {
 	begin  time.Time
 	ids    int64
 	random uint64
-	number uint64 // of deliveries
-	state  *state // what is committed
+	number uint64          // of deliveries
+	state  *state          // what is committed
+	files  map[string]blob // by hash
 	sets   [][]string
 	online []sdk.Client
+
+	users, certificates map[string]sdk.Identity
 
 	archive  []*hostapi.Event
 	emitted  []Emission
@@ -109,8 +112,9 @@ func TryStart(t testing.TB, file string, opts ...Option) (*Kit, error) {
 	}
 	k := &Kit{
 		t: t, manifest: m, version: m.Version, now: o.at, begin: o.at, grants: hostapi.Grants{},
-		state: newState(), sets: [][]string{nil, {hostapi.AnonGroupName}},
+		state: newState(), files: map[string]blob{}, sets: [][]string{nil, {hostapi.AnonGroupName}},
 		metrics: map[string]float64{}, actions: map[string]func(*sdk.Action) (sdk.ActionResult, error){},
+		users: map[string]sdk.Identity{}, certificates: map[string]sdk.Identity{},
 	}
 	for c, s := range m.Grants() {
 		k.grants[c] = s

@@ -86,11 +86,19 @@ func (w *work) action(in, dst []byte) ([]byte, error) {
 	return res.Append(dst), nil
 }
 
-// Connect makes a client be there and, if the manifest asks for clients, tells the
-// plugin. A client of a uid that is there already changes. What is empty gets a value:
-// the user's sets are those of __ANON__, the listener tcp.
-func (k *Kit) Connect(c sdk.Client) {
+// Connect makes clients be there and, if the manifest asks for clients, tells the
+// plugin, of all in one call. A client of a uid that is there already changes. What is
+// empty gets a value: the user's sets are those of __ANON__, the listener tcp.
+func (k *Kit) Connect(clients ...sdk.Client) {
 	k.t.Helper()
+	var changes []wire.ClientChange
+	for _, c := range clients {
+		changes = append(changes, k.connect(c))
+	}
+	k.tellClients(changes)
+}
+
+func (k *Kit) connect(c sdk.Client) wire.ClientChange {
 	if c.InSet == 0 {
 		c.InSet = int32(hostapi.AnonSet)
 	}
@@ -111,7 +119,7 @@ func (k *Kit) Connect(c sdk.Client) {
 		c.Connected, c.Connection = k.now.UnixMicro(), uint64(k.ids)
 		k.online = append(k.online, c)
 	}
-	k.tellClient(kind, c)
+	return wire.ClientChange{Kind: kind, Client: &c, At: k.now.UnixMicro()}
 }
 
 // Disconnect makes a client be gone.
@@ -123,7 +131,7 @@ func (k *Kit) Disconnect(uid string) {
 	}
 	c := k.online[i]
 	k.online = slices.Delete(k.online, i, i+1)
-	k.tellClient(wire.ClientChangeKindDisconnected, c)
+	k.tellClients([]wire.ClientChange{{Kind: wire.ClientChangeKindDisconnected, Client: &c, At: k.now.UnixMicro()}})
 }
 
 func (k *Kit) client(uid string) int {
@@ -139,13 +147,58 @@ func (k *Kit) seesClient(c *sdk.Client) bool {
 	return slices.ContainsFunc(k.groups(c.InSet), func(g string) bool { return hostapi.MatchAny(scope.Groups, g) })
 }
 
-func (k *Kit) tellClient(kind wire.ClientChangeKind, c sdk.Client) {
+// tellClients tells the plugin of changes. Those of a call that failed are told once
+// more one by one, and then given up.
+func (k *Kit) tellClients(changes []wire.ClientChange) {
 	k.t.Helper()
-	if !k.manifest.Clients || !k.seesClient(&c) {
+	var m wire.ClientChanges
+	for _, c := range changes {
+		if k.manifest.Clients && k.seesClient(c.Client) {
+			m.Changes = append(m.Changes, c)
+		}
+	}
+	if len(m.Changes) == 0 {
 		return
 	}
-	m := wire.ClientChanges{Changes: []wire.ClientChange{{Kind: kind, Client: &c, At: k.now.UnixMicro()}}}
-	k.twice(hostapi.OpClients, m.Append(nil), how{}, c.UID)
+	if _, err := k.call(hostapi.OpClients, m.Append(nil), how{}); err == nil {
+		return
+	}
+	for _, c := range m.Changes {
+		one := wire.ClientChanges{Changes: []wire.ClientChange{c}}
+		if _, err := k.call(hostapi.OpClients, one.Append(nil), how{}); err != nil {
+			k.bury(hostapi.OpClients, c.Client.UID, err)
+		}
+	}
+}
+
+// AddUser makes a user be known to identity.read.
+func (k *Kit) AddUser(u sdk.Identity) { k.users[u.User] = u }
+
+// AddCertificate makes a client certificate be known by its serial number. Its user
+// need not be.
+func (k *Kit) AddCertificate(serial string, c sdk.Identity) { k.certificates[serial] = c }
+
+func (w *work) identity(in, dst []byte) ([]byte, error) {
+	const op = hostapi.HostIdentity
+	var q wire.IdentityQuery
+	if err := decode(op, in, &q); err != nil {
+		return nil, err
+	}
+	var is sdk.Identity
+	ok := false
+	switch {
+	case q.User != "":
+		is, ok = w.k.users[q.User]
+	case q.Set != 0:
+		is.Groups = w.k.groups(q.Set)
+		ok = len(is.Groups) > 0
+	default:
+		is, ok = w.k.certificates[q.CertificateSerial]
+	}
+	if !ok {
+		return nil, errf(hostapi.NotFound, "%v: there is no such user, set or certificate", op)
+	}
+	return is.Append(dst), nil
 }
 
 func (w *work) listClients(in, dst []byte) ([]byte, error) {

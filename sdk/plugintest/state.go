@@ -16,6 +16,7 @@ type state struct {
 	revision  uint64
 	bytes     int64  // of all documents
 	settings  uint64 // of timers, so far
+	kept      map[blobOwner]bool
 }
 
 type document struct {
@@ -43,7 +44,7 @@ type member struct {
 func newState() *state {
 	return &state{
 		documents: map[string]map[string]*document{}, counters: map[string]int64{},
-		timers: map[string]timerState{}, topics: map[string][]member{}, aliases: map[string][]string{},
+		timers: map[string]timerState{}, topics: map[string][]member{}, aliases: map[string][]string{}, kept: map[blobOwner]bool{},
 	}
 }
 
@@ -53,7 +54,7 @@ func (s *state) clone() *state {
 	for name, docs := range s.documents {
 		c.documents[name] = maps.Clone(docs)
 	}
-	c.counters, c.timers, c.aliases = maps.Clone(s.counters), maps.Clone(s.timers), maps.Clone(s.aliases)
+	c.counters, c.timers, c.aliases, c.kept = maps.Clone(s.counters), maps.Clone(s.timers), maps.Clone(s.aliases), maps.Clone(s.kept)
 	c.topics = make(map[string][]member, len(s.topics))
 	for name, m := range s.topics {
 		c.topics[name] = slices.Clone(m)

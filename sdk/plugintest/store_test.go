@@ -174,7 +174,7 @@ func TestStoreRefuses(t *testing.T) {
 		{"timer of the manifest", func(c *sdk.Call) error { return c.SetTimer("sweep", c.Now(), 0, nil) }, sdk.Conflict},
 		{"action of others", func(c *sdk.Call) error { _, err := c.CallAction("other.x", 1, nil); return err }, sdk.Forbidden},
 		{"no action", func(c *sdk.Call) error { _, err := c.CallAction("mission.x", 1, nil); return err }, sdk.NotFound},
-		{"blobs", func(c *sdk.Call) error { return c.Ask(hostapi.HostBlobPut, nil, nil) }, sdk.Forbidden},
+		{"files", func(c *sdk.Call) error { return c.Ask(hostapi.HostBlobPut, nil, nil) }, sdk.Forbidden},
 		{"no operation", func(c *sdk.Call) error { return c.Ask(0xff, nil, nil) }, sdk.Unsupported},
 	}
 	for _, tt := range tests {

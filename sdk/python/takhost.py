@@ -550,7 +550,8 @@ Document.json = lambda d: json.loads(d.body)
 # Operations without an effect that is committed with the call.
 _READS = {HostOp.LOG, HostOp.CONFIG, HostOp.CLOCK, HostOp.RANDOM, HostOp.METRIC, HostOp.EVENTS_QUERY,
           HostOp.STORE_GET, HostOp.STORE_QUERY, HostOp.CLIENTS_LIST, HostOp.IDENTITY_READ, HostOp.TOPICS_GET,
-          HostOp.HTTP_CLIENT, HostOp.BLOBS_READ, HostOp.BLOBS_STAT, HostOp.BLOBS_LIST, HostOp.BLOBS_ZIP_LIST}
+          HostOp.HTTP_CLIENT, HostOp.BLOBS_READ, HostOp.BLOBS_STAT, HostOp.BLOBS_LIST, HostOp.BLOBS_ZIP_LIST,
+          HostOp.BLOBS_PUT, HostOp.BLOBS_ZIP_ENTRY, HostOp.BLOBS_PACK}
 
 
 def _pairs(d):
@@ -702,6 +703,44 @@ class Call:
         """The next value of a counter of the plugin, 1 first."""
         return self.ask(HostOp.STORE_COUNTER, Counter(name=counter), CounterValue).value
 
+    # files, whose bytes stay with the server; their hashes are what lets one read them
+
+    def put_file(self, data, name="", content_type=""):
+        """Writes a file of up to 1 MiB: a BlobRef. It goes after an hour unless it is kept."""
+        return self.ask(HostOp.BLOBS_PUT, BlobPut(data=_data(data), name=name, content_type=content_type), BlobRef)
+
+    def read_file(self, hash, offset=0, length=256 << 10):
+        """Bytes of a file, 256 KiB at most; fewer at its end."""
+        return self.ask(HostOp.BLOBS_READ, BlobRead(hash=hash, offset=offset, length=length))
+
+    def stat_file(self, hash):
+        """A BlobRef: size, content_type, name."""
+        return self.ask(HostOp.BLOBS_STAT, BlobRef(hash=hash), BlobRef)
+
+    def keep_file(self, hash, owner):
+        """Makes a file stay until release_file, for an owner, which is any text."""
+        self.ask(HostOp.BLOBS_KEEP, BlobKeep(hash=hash, owner=owner))
+
+    def release_file(self, hash, owner):
+        self.ask(HostOp.BLOBS_RELEASE, BlobKeep(hash=hash, owner=owner))
+
+    def kept_files(self, owner):
+        return self.ask(HostOp.BLOBS_LIST, BlobOwner(owner=owner), BlobRefs).blobs
+
+    def zip_list(self, hash):
+        """The files of a zip archive: name and size. One that is not safe is refused."""
+        return self.ask(HostOp.BLOBS_ZIP_LIST, BlobRef(hash=hash), ZipEntries).entries
+
+    def zip_entry(self, hash, name):
+        """Makes a file of a zip archive one of the store."""
+        return self.ask(HostOp.BLOBS_ZIP_ENTRY, ZipEntryRequest(hash=hash, name=name), BlobRef)
+
+    def pack(self, name, files):
+        """Makes a zip archive of a dict: names with bytes, texts or BlobRefs."""
+        entries = [PackEntry(name=n, hash=f.hash) if isinstance(f, BlobRef) else PackEntry(name=n, data=_data(f))
+                   for n, f in files.items()]
+        return self.ask(HostOp.BLOBS_PACK, BlobPack(entries=entries, name=name), BlobRef)
+
     # the rest
 
     def set_timer(self, name, at=None, every=None, data=b""):
@@ -724,6 +763,11 @@ class Call:
         """Who is connected."""
         m = ClientQuery(uids=list(uids), callsigns=list(callsigns), as_caller=as_caller)
         return self.ask(HostOp.CLIENTS_LIST, m, Clients).clients
+
+    def identity(self, user="", set=0, certificate_serial=""):
+        """Who a user is, which groups a set has, or whose a certificate is: one of the three."""
+        m = IdentityQuery(user=user, set=set, certificate_serial=certificate_serial)
+        return self.ask(HostOp.IDENTITY_READ, m, Identity)
 
     def action(self, name, body=b"", version=1):
         """Asks plugin.action of another plugin, as a part of this call."""

@@ -50,6 +50,7 @@ func passesOnRefusals(p *plugin) {
 		{hostapi.HostTimerSet, "timer.set", `"name":"t","every":1`, "timer"},
 		{hostapi.HostTimerCancel, "timer.cancel", `"name":"t"`, "timer"},
 		{hostapi.HostClients, "clients", ``, "clients"},
+		{hostapi.HostIdentity, "identity", `"user":"x"`, "identity"},
 		{hostapi.HostCall, "call", `"name":"a.b"`, "call"},
 		{hostapi.HostRandom, "random", `"n":4`, "random"},
 	} {

@@ -23,6 +23,8 @@ type Host struct {
 	Now int64
 	// Clients are connected.
 	Clients []wire.Client
+	// Identities are those that can be asked for.
+	Identities map[wire.IdentityQuery]wire.Identity
 	// Fail answers an operation with a status instead of serving it.
 	Fail map[hostapi.HostOp]hostapi.Status
 
@@ -51,7 +53,7 @@ type message interface {
 
 // Reset makes the host a new one.
 func (h *Host) Reset() {
-	h.Page, h.Config, h.Now, h.Clients, h.Fail = 0, nil, 0, nil, nil
+	h.Page, h.Config, h.Now, h.Clients, h.Identities, h.Fail = 0, nil, 0, nil, nil, nil
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.seen = seen{}
@@ -115,6 +117,8 @@ func (h *Host) Serve(_ context.Context, op hostapi.HostOp, in, dst []byte) ([]by
 		return (&wire.ActionResult{Body: append([]byte("answer to "), h.calls[len(h.calls)-1].Body...)}).Append(dst), hostapi.OK
 	case hostapi.HostClients:
 		return h.clients(in, dst)
+	case hostapi.HostIdentity:
+		return h.identity(in, dst)
 	}
 	return h.store(op, in, dst)
 }
@@ -156,6 +160,19 @@ func (h *Host) clients(in, dst []byte) ([]byte, hostapi.Status) {
 		}
 	}
 	return found.Append(dst), hostapi.OK
+}
+
+// identity answers from the table of identities.
+func (h *Host) identity(in, dst []byte) ([]byte, hostapi.Status) {
+	var m wire.IdentityQuery
+	if err := m.Decode(in); err != nil {
+		return refusal(dst, hostapi.Invalid, err.Error())
+	}
+	is, ok := h.Identities[m]
+	if !ok {
+		return refusal(dst, hostapi.NotFound, "nobody has that")
+	}
+	return is.Append(dst), hostapi.OK
 }
 
 // checkKeys says what is wrong with the keys of a document.

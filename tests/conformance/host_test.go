@@ -20,6 +20,7 @@ var hostCases = []conformanceCase{
 	{name: "asks for random bytes", run: asksRandom},
 	{name: "sets and cancels timers", run: setsTimers},
 	{name: "asks who is connected", run: asksClients},
+	{name: "asks who somebody is", run: asksIdentity},
 	{name: "calls other plugins", run: callsOthers},
 	{name: "takes answers of any length", run: takesAnswers},
 }
@@ -119,6 +120,18 @@ func asksClients(p *plugin) {
 	}
 	p.same("all", p.route("clients", ""), "A|LINDE é|Cyan|-4|-48125|B|B||0|0|C|C||0|90000|")
 	p.same("by callsign", p.route("clients", `"callsigns":["C","LINDE é","none"]`), "A|LINDE é|Cyan|-4|-48125|C|C||0|90000|")
+}
+
+func asksIdentity(p *plugin) {
+	p.host.Identities = map[wire.IdentityQuery]wire.Identity{
+		{User: "linde é"}:           {User: "linde é", Name: "Linde", Roles: []string{"operator", "user"}, InSet: 3, OutSet: -4},
+		{Set: 7}:                    {Groups: []string{"Blue", "Rot é"}},
+		{CertificateSerial: "0A1B"}: {User: "anna", Certificate: []byte("\x30\x00\xff"), Revoked: true},
+	}
+	p.same("a user", p.route("identity", `"user":"linde é"`), "linde é|Linde|operator|user|3|-4||")
+	p.same("a set", p.route("identity", `"set":7`), "||0|0|Blue|Rot é||")
+	p.same("a certificate", p.route("identity", `"serial":"0A1B"`), "anna||0|0|3000ff|revoked|")
+	p.same("nobody", p.routeRefused("identity", `"user":"none"`, hostapi.NotFound).Message, "identity: nobody has that")
 }
 
 func callsOthers(p *plugin) {

@@ -28,6 +28,8 @@ type account struct {
 	emit    pace          // of events
 	fetches chan struct{} // holds one entry for each request under way
 	timers  timerCount
+	blobs   written
+	sets    madeSets
 	series  seriesTable
 }
 

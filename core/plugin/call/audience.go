@@ -47,7 +47,7 @@ func (c *Call) bound(op hostapi.HostOp, a *wire.Audience, may reach) (hostapi.Se
 		if err != nil {
 			return 0, err
 		}
-		return env.Groups.Intern(ids...)
+		return c.intern(op, ids)
 	case a.All:
 		return c.within(op, env.all(), may)
 	case a.Set != 0:
@@ -154,7 +154,7 @@ func (c *Call) destinations(op hostapi.HostOp, e *hostapi.Event, to route.Audien
 		}
 		return to, nil
 	case len(groups) > 0:
-		set, err := c.p.env.Groups.Intern(groups...)
+		set, err := c.intern(op, groups)
 		to.Groups = set
 		return to, err
 	}

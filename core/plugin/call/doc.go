@@ -22,7 +22,8 @@
 // the events in the order in which they were emitted, and the live updates; all
 // of it before it returns. An action of another plugin runs in a child of the
 // call: it stages into the same work, and when it fails, what it staged is undone.
-// Log lines, metrics and HTTP requests are not staged.
+// Log lines, metrics, HTTP requests and the content of files are not staged; who
+// keeps a file is.
 //
 // # Refusals
 //

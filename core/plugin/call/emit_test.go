@@ -125,7 +125,7 @@ func TestAudienceAsEvent(t *testing.T) {
 		{name: "never more than its groups", detail: `<marti><dest uid="G"/></marti>`, want: "R"},
 		{name: "all streaming", detail: `<marti><dest callsign="All Streaming"/></marti>`, want: "R RB"},
 		{name: "its group", detail: `<marti><dest group="Red"/></marti>`, want: "R RB"},
-		{name: "a group it could not reach", detail: `<marti><dest group="Green"/></marti>`, status: hostapi.Invalid, text: "not known"},
+		{name: "a group it could not reach", detail: `<marti><dest group="Green"/></marti>`, status: hostapi.Invalid, text: "name them"},
 		{name: "a mission, not granted", detail: `<marti><dest mission="Op"/></marti>`, status: hostapi.Forbidden, text: "missions"},
 		{name: "a mission by name", detail: `<marti><dest mission="Op"/></marti>`, scope: hostapi.Scope{Missions: true}, want: "R RB"},
 		{name: "a mission by guid", detail: `<marti><dest mission-guid="t/1"/></marti>`, scope: hostapi.Scope{Missions: true}, want: "R RB"},

@@ -26,6 +26,9 @@ type Env struct {
 	Live    Live    // nil: live.publish answers Unsupported
 	Actions Actions // nil: call answers Unsupported
 
+	Identity Identity // nil: identity.read answers Unsupported
+	Blobs    Blobs    // nil: operations on files answer Unsupported
+
 	// All gives the set that the audience "all" means; nil: that of __ANON__.
 	All func() hostapi.SetID
 
@@ -45,6 +48,9 @@ type Env struct {
 	metrics  metricTable
 
 	force forced
+
+	zipOnce sync.Once
+	zips    chan struct{} // holds one entry for each archive that is being read or made
 }
 
 // Archive finds stored events. *store.Archive is one.
@@ -100,6 +106,12 @@ type Actions interface {
 	// Act must not return before the callee has let go of the child, also when
 	// ctx ends.
 	Act(ctx context.Context, parent *Call, plugin string, a *wire.Action) (*wire.ActionResult, error)
+}
+
+// Identity knows users, groups and certificates. core/identity's Service is one.
+// Errors carry a code of package store: whoever is not there is NotFound.
+type Identity interface {
+	Identity(q *wire.IdentityQuery) (*wire.Identity, error)
 }
 
 // Network resolves names and dials for http.client.

@@ -76,6 +76,13 @@ func (c *Call) fetch(ctx context.Context, in, dst []byte) ([]byte, error) {
 	if err != nil {
 		return dst, err
 	}
+	if m.Blob != "" {
+		file, err := c.fetchBody(ctx, &m, req)
+		if err != nil {
+			return dst, err
+		}
+		defer file.Close()
+	}
 	select {
 	case c.p.acct.fetches <- struct{}{}:
 		defer func() { <-c.p.acct.fetches }()
@@ -95,7 +102,7 @@ func (c *Call) fetch(ctx context.Context, in, dst []byte) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	c.p.acct.nFetched.Add(1)
-	answer, err := f.do(req.WithContext(ctx), m.As)
+	answer, err := f.do(c, req.WithContext(ctx), m.As)
 	if err != nil {
 		return dst, f.fault(ctx, err)
 	}
@@ -110,8 +117,12 @@ func (f *fetcher) request(m *wire.Fetch) (*http.Request, error) {
 		return nil, err
 	}
 	switch {
+	case m.Blob != "" && len(m.Body) > 0:
+		return nil, invalid(op, "the body is a file and bytes at once")
 	case m.Blob != "" || m.As == wire.FetchAsBlob:
-		return nil, &StatusError{Status: hostapi.Unsupported, Message: op.String() + ": blobs come with the files of this server, which it does not have yet"}
+		if err := f.p.mayBlobs(op); err != nil {
+			return nil, err
+		}
 	case m.As != wire.FetchAsBytes && m.As != wire.FetchAsTree:
 		return nil, &StatusError{Status: hostapi.Unsupported, Message: fmt.Sprintf("%s: form %d of an answer is not known to this server", op, m.As)}
 	case len(m.URL) > fetchURL:
@@ -225,27 +236,32 @@ func (f *fetcher) redirect(req *http.Request, via []*http.Request) error {
 	return f.mayURL(req.URL)
 }
 
-func (f *fetcher) do(req *http.Request, as wire.FetchAs) (*wire.Fetched, error) {
+func (f *fetcher) do(c *Call, req *http.Request, as wire.FetchAs) (*wire.Fetched, error) {
 	res, err := f.client.Do(req)
 	if err != nil {
 		return nil, err
 	}
 	defer res.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(res.Body, fetchBody+1))
-	if err != nil {
-		return nil, err
+	m := &wire.Fetched{Status: int32(res.StatusCode), ContentType: res.Header.Get("Content-Type")}
+	if as == wire.FetchAsBlob {
+		if m.Blob, err = c.fetchedFile(req, res); err != nil {
+			return nil, err
+		}
+	} else {
+		if m.Body, err = io.ReadAll(io.LimitReader(res.Body, fetchBody+1)); err != nil {
+			return nil, err
+		}
+		if len(m.Body) > fetchBody {
+			return nil, beyond(hostapi.HostFetch, "the answer has more than %d bytes", fetchBody)
+		}
 	}
-	if len(body) > fetchBody {
-		return nil, beyond(hostapi.HostFetch, "the answer has more than %d bytes", fetchBody)
-	}
-	m := &wire.Fetched{Status: int32(res.StatusCode), ContentType: res.Header.Get("Content-Type"), Body: body}
 	for _, name := range headerNames(res.Header) {
 		for _, v := range res.Header[name] {
 			m.Headers = append(m.Headers, wire.Pair{Name: strings.ToLower(name), Value: v})
 		}
 	}
 	if as == wire.FetchAsTree {
-		m.Tree = asTree(m.ContentType, body)
+		m.Tree = asTree(m.ContentType, m.Body)
 		if m.Tree != nil {
 			m.Body = nil
 		}

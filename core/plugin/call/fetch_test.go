@@ -148,8 +148,8 @@ func TestFetchRefusals(t *testing.T) {
 		{name: "many headers", in: wire.Fetch{URL: "http://a.example/", Headers: make([]wire.Pair, 65)}, status: hostapi.Limit, text: "65 headers"},
 		{name: "bad key", in: wire.Fetch{URL: "http://a.example/", IdempotencyKey: "a\nb"}, status: hostapi.Invalid, text: "idempotency"},
 		{name: "negative timeout", in: wire.Fetch{URL: "http://a.example/", Timeout: -1}, status: hostapi.Invalid, text: "timeout"},
-		{name: "blob", in: wire.Fetch{URL: "http://a.example/", As: wire.FetchAsBlob}, status: hostapi.Unsupported, text: "blobs come with"},
-		{name: "blob body", in: wire.Fetch{URL: "http://a.example/", Blob: "ab"}, status: hostapi.Unsupported, text: "blobs come with"},
+		{name: "file", in: wire.Fetch{URL: "http://a.example/", As: wire.FetchAsBlob}, status: hostapi.Forbidden, text: "the capability blobs is not granted"},
+		{name: "file as body", in: wire.Fetch{URL: "http://a.example/", Blob: "ab"}, status: hostapi.Forbidden, text: "the capability blobs is not granted"},
 		{name: "unknown form", in: wire.Fetch{URL: "http://a.example/", As: 9}, status: hostapi.Unsupported, text: "form 9"},
 		{name: "trial", in: wire.Fetch{URL: "http://a.example/"}, opt: Options{Trial: true}, status: hostapi.Retry, text: "a trial"},
 	} {

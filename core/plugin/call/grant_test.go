@@ -10,7 +10,7 @@ import (
 
 // inputs has a good message for each operation.
 func inputs() map[hostapi.HostOp]message {
-	anyone := &wire.Audience{All: true}
+	anyone, zipped := &wire.Audience{All: true}, hashOf(testZip())
 	return map[hostapi.HostOp]message{
 		hostapi.HostLog:          &wire.Log{Message: "hello"},
 		hostapi.HostConfig:       nil,
@@ -25,14 +25,14 @@ func inputs() map[hostapi.HostOp]message {
 		hostapi.HostQuery:        &wire.Query{Collection: "things"},
 		hostapi.HostNextCounter:  &wire.Counter{Name: "n"},
 		hostapi.HostBlobPut:      &wire.BlobPut{},
-		hostapi.HostBlobRead:     &wire.BlobRead{},
-		hostapi.HostBlobStat:     &wire.BlobRef{},
-		hostapi.HostBlobList:     &wire.BlobOwner{},
-		hostapi.HostBlobZipList:  &wire.BlobRef{},
-		hostapi.HostBlobZipEntry: &wire.ZipEntryRequest{},
+		hostapi.HostBlobRead:     &wire.BlobRead{Hash: zipped, Length: 4},
+		hostapi.HostBlobStat:     &wire.BlobRef{Hash: zipped},
+		hostapi.HostBlobList:     &wire.BlobOwner{Owner: "o"},
+		hostapi.HostBlobZipList:  &wire.BlobRef{Hash: zipped},
+		hostapi.HostBlobZipEntry: &wire.ZipEntryRequest{Hash: zipped, Name: "a.txt"},
 		hostapi.HostBlobPack:     &wire.BlobPack{},
-		hostapi.HostBlobKeep:     &wire.BlobKeep{},
-		hostapi.HostBlobRelease:  &wire.BlobKeep{},
+		hostapi.HostBlobKeep:     &wire.BlobKeep{Hash: zipped, Owner: "o"},
+		hostapi.HostBlobRelease:  &wire.BlobKeep{Hash: zipped, Owner: "o"},
 		hostapi.HostClients:      &wire.ClientQuery{},
 		hostapi.HostIdentity:     &wire.IdentityQuery{},
 		hostapi.HostTopicSet:     &wire.Topic{Name: "t/1"},
@@ -102,6 +102,7 @@ func TestWithoutAGrantNothingButAlways(t *testing.T) {
 func TestEveryOperationWithItsGrant(t *testing.T) {
 	b := newBed(t)
 	b.actions = actionTable{"other.act": act(&wire.ActionResult{})}
+	b.blob(testZip())
 	in := inputs()
 	for _, op := range ops() {
 		t.Run(op.String(), func(t *testing.T) {
@@ -118,7 +119,7 @@ func TestEveryOperationWithItsGrant(t *testing.T) {
 			}
 			want := hostapi.OK
 			switch capability {
-			case hostapi.CapBlobs, hostapi.CapIdentityRead, hostapi.CapStreams:
+			case hostapi.CapIdentityRead, hostapi.CapStreams:
 				want = hostapi.Unsupported
 			}
 			if op == hostapi.HostFetch {
@@ -150,7 +151,7 @@ func TestUndecodableInput(t *testing.T) {
 		switch capability, _ := op.Capability(); {
 		case op == hostapi.HostConfig || op == hostapi.HostClock: // they take nothing
 			continue
-		case capability == hostapi.CapBlobs || capability == hostapi.CapIdentityRead || capability == hostapi.CapStreams:
+		case capability == hostapi.CapIdentityRead || capability == hostapi.CapStreams:
 			continue
 		}
 		t.Run(op.String(), func(t *testing.T) {
@@ -174,6 +175,7 @@ func TestReadOnlyStagesNothing(t *testing.T) {
 	staging := []hostapi.HostOp{
 		hostapi.HostEmit, hostapi.HostPut, hostapi.HostDelete, hostapi.HostNextCounter, hostapi.HostTopicSet, hostapi.HostTopicJoin,
 		hostapi.HostTopicLeave, hostapi.HostTopicDrop, hostapi.HostTopicAlias, hostapi.HostTimerSet, hostapi.HostTimerCancel, hostapi.HostPublish,
+		hostapi.HostBlobKeep, hostapi.HostBlobRelease,
 	}
 	c := p.Begin(Options{ReadOnly: true})
 	for _, op := range staging {
@@ -182,7 +184,11 @@ func TestReadOnlyStagesNothing(t *testing.T) {
 			t.Errorf("%v: got %v: %+v, want forbidden, as the call only reads", op, a.status, a.err)
 		}
 	}
-	for _, op := range []hostapi.HostOp{hostapi.HostGet, hostapi.HostQuery, hostapi.HostQueryEvents, hostapi.HostClients, hostapi.HostClock} {
+	b.blob(testZip())
+	for _, op := range []hostapi.HostOp{
+		hostapi.HostGet, hostapi.HostQuery, hostapi.HostQueryEvents, hostapi.HostClients, hostapi.HostClock, hostapi.HostBlobPut, hostapi.HostBlobRead,
+		hostapi.HostBlobStat, hostapi.HostBlobList, hostapi.HostBlobZipList, hostapi.HostBlobZipEntry, hostapi.HostBlobPack,
+	} {
 		b.ok(c, op, in[op])
 	}
 	if c.Staged() {

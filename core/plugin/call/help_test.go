@@ -74,7 +74,7 @@ func newBed(t testing.TB) *bed {
 	t.Cleanup(b.router.Close)
 	everybody := b.set(red, blue)
 	b.env = &Env{
-		Store: st.Plugins(), Archive: st.Archive(), Router: b.router, Groups: b.groups, Live: &b.live, Actions: &b.actions,
+		Store: st.Plugins(), Blobs: st.Blobs(), Archive: st.Archive(), Router: b.router, Groups: b.groups, Live: &b.live, Actions: &b.actions,
 		All: func() hostapi.SetID { return everybody }, Now: b.clock, Log: log, Metrics: b.reg, Version: "1.2.3",
 		Timers: func(plugin string, changed []store.Timer) {
 			for _, c := range changed {

@@ -89,7 +89,7 @@ func (e *Env) NewPlugin(s Spec) (*Plugin, error) {
 	p.log = p.acct.log.With(slog.String("version", s.Manifest.Version))
 	p.owner = store.Owner{
 		Plugin: s.Name, Data: uint32(s.Manifest.Data), Collections: s.Manifest.Collections,
-		Quota: amount(s.Grants, hostapi.CapStore, "bytes"),
+		Quota: amount(s.Grants, hostapi.CapStore, "bytes"), BlobQuota: amount(s.Grants, hostapi.CapBlobs, "bytes"),
 	}
 	p.compileOps()
 	if err := p.compileScopes(e); err != nil {

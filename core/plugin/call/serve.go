@@ -105,8 +105,14 @@ func (c *Call) serve(ctx context.Context, op hostapi.HostOp, in, dst []byte) ([]
 	case hostapi.HostNextCounter:
 		return c.next(ctx, in, dst)
 
+	case hostapi.HostBlobPut, hostapi.HostBlobRead, hostapi.HostBlobStat, hostapi.HostBlobList, hostapi.HostBlobZipList,
+		hostapi.HostBlobZipEntry, hostapi.HostBlobPack, hostapi.HostBlobKeep, hostapi.HostBlobRelease:
+		return c.blob(ctx, op, in, dst)
+
 	case hostapi.HostClients:
 		return c.clients(in, dst)
+	case hostapi.HostIdentity:
+		return c.identity(in, dst)
 
 	case hostapi.HostTopicSet, hostapi.HostTopicJoin, hostapi.HostTopicLeave:
 		return dst, c.topicMembers(ctx, op, in)
@@ -136,8 +142,6 @@ func (c *Call) serve(ctx context.Context, op hostapi.HostOp, in, dst []byte) ([]
 func notYet(op hostapi.HostOp) error {
 	why := "is not built into this server"
 	switch c, _ := op.Capability(); c {
-	case hostapi.CapBlobs:
-		why = "comes with the files of this server, which it does not have yet"
 	case hostapi.CapIdentityRead:
 		why = "comes with the users of this server, which it does not have yet"
 	case hostapi.CapStreams:

@@ -20,46 +20,80 @@ const (
 
 // timerCount knows the names of a plugin's timers, so that their number need
 // not be asked of the database each time. It may have too many, of calls that
-// were discarded: who is refused was counted anew. Safe for concurrent use.
+// were discarded: who is refused was counted anew. What was committed it never
+// leaves out, though word of commits comes in any order, and may come while the
+// rows are being counted. Safe for concurrent use.
 type timerCount struct {
-	mu    sync.Mutex
-	names map[string]bool // nil: not known
+	mu      sync.Mutex
+	counted bool // names has the rows, too
+	names   map[string]knownTimer
+	news    uint64 // counts words of commits
+}
+
+// knownTimer is a timer that is there, or may be.
+type knownTimer struct {
+	revision uint64 // of its row; 0: a call is about to set it
+	heard    uint64 // which word of a commit told of it; 0: none
 }
 
 // room says whether one more timer fits; name may be there already.
 func (t *timerCount) room(name string, most int64) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.names == nil {
+	if !t.counted {
 		return false
 	}
-	if !t.names[name] && int64(len(t.names)) >= most {
+	if _, there := t.names[name]; there {
+		return true
+	}
+	if int64(len(t.names)) >= most {
 		return false
 	}
-	t.names[name] = true
+	t.names[name] = knownTimer{}
 	return true
 }
 
-func (t *timerCount) recount(timers []store.Timer) {
+// heard counts what commits have told so far. It is asked before the rows are read.
+func (t *timerCount) heard() uint64 {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.names = make(map[string]bool, len(timers))
-	for _, timer := range timers {
-		t.names[timer.Name] = true
+	return t.news
+}
+
+// recount takes the rows over. What a commit has told since then, the rows may not
+// have yet.
+func (t *timerCount) recount(rows []store.Timer, since uint64) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	names := make(map[string]knownTimer, len(rows))
+	for name, k := range t.names {
+		if k.heard > since {
+			names[name] = k
+		}
 	}
+	for _, row := range rows {
+		if k, there := names[row.Name]; !there || k.revision < row.Revision {
+			names[row.Name] = knownTimer{revision: row.Revision}
+		}
+	}
+	t.names, t.counted = names, true
 }
 
 func (t *timerCount) committed(changed []store.Timer) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	t.news++
 	if t.names == nil {
-		return
+		t.names = map[string]knownTimer{}
 	}
-	for _, timer := range changed {
-		if timer.Cancelled {
-			delete(t.names, timer.Name)
-		} else {
-			t.names[timer.Name] = true
+	for _, row := range changed {
+		k, there := t.names[row.Name]
+		switch {
+		case there && k.revision > row.Revision: // an older word
+		case row.Cancelled:
+			delete(t.names, row.Name)
+		default:
+			t.names[row.Name] = knownTimer{row.Revision, t.news}
 		}
 	}
 }
@@ -96,11 +130,12 @@ func (c *Call) timerSet(ctx context.Context, in []byte) error {
 		due = c.p.env.now().Add(every)
 	}
 	if most := amount(c.p.spec.Grants, hostapi.CapTimers, "number"); most > 0 && !c.p.acct.timers.room(m.Name, most) {
+		since := c.p.acct.timers.heard()
 		timers, err := c.Work().Timers(ctx, &c.p.owner)
 		if err != nil {
 			return err
 		}
-		c.p.acct.timers.recount(timers)
+		c.p.acct.timers.recount(timers, since)
 		if !c.p.acct.timers.room(m.Name, most) {
 			return beyond(op, "the plugin has %d timers, and no more are granted", len(timers))
 		}

@@ -17,6 +17,14 @@ func setAttributes(cmd *exec.Cmd) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 }
 
+// niceness is that of plugins: where processors are short, a plugin that works, loops or
+// starts over and over gets a third of what the server gets, whose clients wait.
+const niceness = 5
+
+// giveWay lowers the priority of the calling thread, for the processes that it starts.
+// A kernel that does not let it leaves it as it is.
+func giveWay() { _ = unix.Setpriority(unix.PRIO_PROCESS, 0, niceness) }
+
 // reap waits until the process has ended, and ends what is left of its group.
 func (c *child) reap() {
 	for {

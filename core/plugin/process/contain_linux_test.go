@@ -6,8 +6,11 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/takhost/takhost/core/plugin/guest"
 )
@@ -40,6 +43,47 @@ func TestEnvironment(t *testing.T) {
 	if len(sockets) != 1 {
 		t.Errorf("sockets in the folder: got %v, want one", sockets)
 	}
+}
+
+// Plugins give way to the server, whose own threads keep their priority.
+func TestPriority(t *testing.T) {
+	i := start(t, code(t, "serve"), echo)
+	nice := func(pid int) (list []string) {
+		tasks, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", pid))
+		if err != nil || len(tasks) == 0 {
+			t.Fatalf("threads of %d: %v, %v", pid, tasks, err)
+		}
+		for _, task := range tasks {
+			b, err := os.ReadFile(task)
+			if err != nil {
+				continue // it has ended
+			}
+			_, rest, _ := strings.Cut(string(b), ") ")
+			list = append(list, strings.Fields(rest)[16])
+		}
+		return list
+	}
+	for _, n := range nice(i.child.cmd.Process.Pid) {
+		if n != "5" {
+			t.Errorf("a thread of the plugin has the niceness %s, want 5", n)
+		}
+	}
+	// Of the server's threads those alone that start processes.
+	own, err := unix.Getpriority(unix.PRIO_PROCESS, os.Getpid())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var g sync.WaitGroup
+	for range 50 {
+		g.Go(func() {
+			runtime.LockOSThread()
+			defer runtime.UnlockOSThread()
+			if p, err := unix.Getpriority(unix.PRIO_PROCESS, 0); err != nil || p != own { // the kernel gives 20 less the niceness
+				t.Errorf("a thread of the server has the niceness %d, %v, want %d", 20-p, err, 20-own)
+			}
+		})
+	}
+	g.Wait()
 }
 
 func TestOutput(t *testing.T) {

@@ -22,8 +22,10 @@ func newForker() *forker {
 
 func (f *forker) run() {
 	defer close(f.done)
+	// It is never unlocked: the thread ends here, since nothing else is to run with
+	// its priority.
 	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
+	giveWay()
 	for {
 		select {
 		case w := <-f.work:

@@ -243,6 +243,7 @@ func TestPython(t *testing.T) {
 		}
 	})
 	t.Run("host operations", func(t *testing.T) { testPythonHost(t, i, h) })
+	t.Run("files", func(t *testing.T) { testPythonFiles(t, i, h) })
 	t.Run("the others", func(t *testing.T) { testPythonOthers(t, i, h) })
 	t.Run("threads", func(t *testing.T) {
 		if got := get(t, i, "threads"); got != "50" {

@@ -42,6 +42,8 @@ type Actor struct {
 	tracer trace.Tracer
 
 	cur     atomic.Pointer[Version] // in force
+	turns   atomic.Pointer[[]turn]  // oldest first, by bound; nil: none
+	newest  atomic.Int64            // highest id of an event that was queued
 	phase   atomic.Int32
 	retryAt atomic.Int64 // of phaseBroken: about when it is tried again, ns since 1970
 	q       *queue
@@ -164,18 +166,27 @@ func (a *Actor) release(ctx context.Context, v *Version) {
 func (a *Actor) Offer(evs []*hostapi.Event) {
 	v := a.cur.Load()
 	s := v.subs
-	if s.live == 0 || a.is(phaseEnded) {
+	turned := a.turns.Load() != nil
+	if s.live == 0 && !turned || a.is(phaseEnded) {
 		return
 	}
 	var buf [32]entry
 	list := buf[:0]
+	newest := int64(0)
 	for _, e := range evs {
-		if bits := s.match(e, a.opt.Name, s.live); bits != 0 {
+		var prev *subscriptions
+		if turned {
+			prev = a.before(e)
+		}
+		if bits := a.fromMemory(e, prev, s); bits != 0 {
 			list = append(list, entry{e, s, bits})
+			newest = max(newest, int64(e.ID))
 		}
 	}
 	if len(list) == 0 {
 		return
+	}
+	for old := a.newest.Load(); newest > old && !a.newest.CompareAndSwap(old, newest); old = a.newest.Load() {
 	}
 	dropped := 0
 	if s.limit != nil {
@@ -216,10 +227,13 @@ func (a *Actor) ClientsChanged(changes []wire.ClientChange) {
 	if !v.Manifest.Clients || a.is(phaseEnded) {
 		return
 	}
-	if lost := a.people.put(changes, v); lost > 0 {
+	lost, begun := a.people.put(changes, v)
+	if lost > 0 {
 		a.log.Warn("plugin lost changes of clients", "changes", lost)
 	}
-	a.signal()
+	if begun {
+		a.signal()
+	}
 }
 
 // GroupsChanged says that groups have other names: which sets a pattern means

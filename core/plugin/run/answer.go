@@ -43,8 +43,8 @@ func checkResponse(r *wire.HTTPResponse) error {
 			return fmt.Errorf("part %d is a range without a query", i)
 		case p.Range != nil && p.Range.Query.Count:
 			return fmt.Errorf("part %d is a range that only counts", i)
-		case p.Blob != nil:
-			return &call.StatusError{Status: hostapi.Unsupported, Message: "blobs in answers come with the file store"}
+		case p.Blob != nil && p.Blob.Hash == "":
+			return fmt.Errorf("part %d is a file without its hash", i)
 		}
 	}
 	return nil
@@ -59,19 +59,25 @@ type Answer struct {
 	Header      [][2]string
 	Size        int64 // of the body; -1 when it is not known before it is written
 
+	// File is set when the body is a file and nothing else. Whoever serves parts of
+	// it reads it in the place of WriteTo.
+	File *Download
+
 	parts   []wire.Part
 	docs    Documents
+	from    Files
 	owner   *store.Owner
 	visible store.Visible // of ranges "as caller"
 	first   []byte        // body of the first part, if that is a document
 }
 
 // NewAnswer makes an answer of what HTTP gave. visible says what the caller may
-// see. A document that is not there when the answer begins is the error
-// NotFound, as nothing has been sent then.
-func NewAnswer(ctx context.Context, r *wire.HTTPResponse, docs Documents, o *store.Owner, visible store.Visible) (*Answer, error) {
+// see. A document or file that is not there when the answer begins is the error
+// NotFound, as nothing has been sent then. Files may be nil: there are none. The
+// answer must be closed.
+func NewAnswer(ctx context.Context, r *wire.HTTPResponse, docs Documents, files Files, o *store.Owner, visible store.Visible) (*Answer, error) {
 	a := &Answer{
-		Status: int(r.Status), ContentType: r.ContentType, parts: r.Parts, docs: docs, owner: o, visible: visible,
+		Status: int(r.Status), ContentType: r.ContentType, parts: r.Parts, docs: docs, from: files, owner: o, visible: visible,
 	}
 	if a.Status == 0 {
 		a.Status = 200
@@ -95,6 +101,9 @@ func NewAnswer(ctx context.Context, r *wire.HTTPResponse, docs Documents, o *sto
 		case a.Size >= 0:
 			a.Size += int64(len(p.Data))
 		}
+	}
+	if err := a.findFiles(ctx); err != nil {
+		return nil, err
 	}
 	return a, nil
 }
@@ -135,6 +144,8 @@ func (a *Answer) writePart(ctx context.Context, w io.Writer, p *wire.Part) error
 		return err
 	case p.Range != nil:
 		return a.writeRange(ctx, w, p.Range)
+	case p.Blob != nil:
+		return a.writeFile(ctx, w, p.Blob)
 	}
 	_, err := w.Write(p.Data)
 	return err

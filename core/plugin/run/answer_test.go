@@ -83,7 +83,7 @@ func TestAnswer(t *testing.T) {
 			if err := checkResponse(resp); err != nil {
 				t.Fatal(err)
 			}
-			a, err := NewAnswer(t.Context(), resp, docs, &store.Owner{}, visible)
+			a, err := NewAnswer(t.Context(), resp, docs, nil, &store.Owner{}, visible)
 			var b strings.Builder
 			if err == nil {
 				err = a.WriteTo(t.Context(), &b)
@@ -109,7 +109,7 @@ func TestCheckResponse(t *testing.T) {
 		"two things at once":      {Data: []byte("a"), Document: &wire.DocumentPart{}},
 		"a range without a query": {Range: &wire.RangePart{}},
 		"a range that counts":     {Range: &wire.RangePart{Query: &wire.Query{Count: true}}},
-		"a blob":                  {Blob: &wire.BlobPart{}},
+		"a file without a hash":   {Blob: &wire.BlobPart{}},
 	} {
 		if err := checkResponse(&wire.HTTPResponse{Parts: []wire.Part{p}}); err == nil {
 			t.Errorf("%s is taken", name)

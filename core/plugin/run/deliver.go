@@ -120,7 +120,11 @@ func (a *Actor) rematch(list []entry, v *Version) []entry {
 	kept := list[:0]
 	for _, e := range list {
 		if e.subs != v.subs {
-			e.bits, e.subs = v.subs.match(e.e, a.opt.Name, v.subs.live), v.subs
+			prev := a.before(e.e)
+			if prev == nil {
+				prev = e.subs
+			}
+			e.bits, e.subs = a.fromMemory(e.e, prev, v.subs), v.subs
 		}
 		if e.bits != 0 {
 			kept = append(kept, e)

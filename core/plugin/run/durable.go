@@ -34,9 +34,10 @@ type durable struct {
 	stop func()
 }
 
-// begin starts or stops the reading for a version.
+// begin starts or stops the reading for a version. After a turn it goes on for the
+// events that the version before has not had yet.
 func (d *durable) begin(a *Actor, v *Version) {
-	d.wanted = v.subs.durable != 0 && a.opt.Archive != nil
+	d.wanted = v.subs.durable != 0 && a.opt.Archive != nil || d.stop != nil && a.turns.Load() != nil
 	switch {
 	case d.wanted && d.stop == nil:
 		d.news, d.stop = a.opt.Archive.Committed()
@@ -86,6 +87,7 @@ func (a *Actor) doDurable(ctx context.Context) bool {
 	}
 	if len(page) == 0 {
 		d.more, d.steps = false, 0
+		a.settleTurns()
 		return a.saveCursor(ctx, v)
 	}
 	var list []entry
@@ -95,7 +97,7 @@ func (a *Actor) doDurable(ctx context.Context) bool {
 			a.log.Warn("an event of the archive cannot be read and is passed over", "event", page[i].ID.String(), "error", err)
 			continue
 		}
-		if bits := v.subs.match(e, a.opt.Name, v.subs.durable); bits != 0 {
+		if bits := a.fromArchive(e, a.before(e), v.subs); bits != 0 {
 			list = append(list, entry{e, v.subs, bits})
 		}
 	}

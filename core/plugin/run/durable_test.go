@@ -248,9 +248,6 @@ func TestDurablePassesOver(t *testing.T) {
 }
 
 func TestClients(t *testing.T) {
-	change := func(conn uint64, uid string, kind wire.ClientChangeKind) wire.ClientChange {
-		return wire.ClientChange{Kind: kind, Client: &wire.Client{UID: uid, Connection: conn, InSet: 1, OutSet: 1}}
-	}
 	synctest.Test(t, func(t *testing.T) {
 		b := newBed(t)
 		gate := make(chan struct{})
@@ -276,7 +273,8 @@ func TestClients(t *testing.T) {
 			m.Limits.EventsTime = manifest.Duration(time.Hour)
 		})
 		b.start(v)
-		b.a.ClientsChanged([]wire.ClientChange{change(1, "a", 0), change(2, "bad", 0), change(3, "c", 0)})
+		b.a.ClientsChanged([]wire.ClientChange{changeOf(1, "a", 0), changeOf(2, "bad", 0), changeOf(3, "c", 0)})
+		time.Sleep(gathered)
 		synctest.Wait()
 		if diff := cmp.Diff([]string{"a 0", "c 0"}, b.db.sent()); diff != "" {
 			t.Errorf("changes (-want +got):\n%s", diff)
@@ -289,14 +287,59 @@ func TestClients(t *testing.T) {
 		synctest.Wait()
 		var many []wire.ClientChange
 		for i := range 5000 {
-			many = append(many, change(uint64(i%1000), fmt.Sprint("u", i%1000), wire.ClientChangeKind(i/2000)))
+			many = append(many, changeOf(uint64(i%1000), fmt.Sprint("u", i%1000), wire.ClientChangeKind(i/2000)))
 		}
 		b.a.ClientsChanged(many)
+		time.Sleep(gathered)
 		close(gate)
 		synctest.Wait()
 		sent := b.db.sent()[2:]
 		if len(sent) != 1000 || sent[0] != "u0 2" || sent[999] != "u999 2" {
 			t.Errorf("%d changes, the first %q", len(sent), sent[:min(3, len(sent))])
+		}
+		b.stop()
+	})
+}
+
+func changeOf(conn uint64, uid string, kind wire.ClientChangeKind) wire.ClientChange {
+	return wire.ClientChange{Kind: kind, Client: &wire.Client{UID: uid, Connection: conn, InSet: 1, OutSet: 1}}
+}
+
+// gathered is when changes of clients do not wait for more any longer, in the time
+// of a bubble.
+const gathered = 51 * time.Millisecond
+
+// A crowd that joins costs one call, not one for each, and nobody waits longer for
+// coming first in it.
+func TestCrowdGathers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBed(t)
+		var got []string
+		var began time.Time
+		v, _ := b.version(func(_ *fakeGuest, op hostapi.GuestOp, in []byte) ([]byte, hostapi.Status) {
+			if op == hostapi.OpClients {
+				var m wire.ClientChanges
+				if err := m.Decode(in); err != nil {
+					return nil, hostapi.Invalid
+				}
+				got = append(got, fmt.Sprint(time.Since(began).Round(10*time.Millisecond), " ", len(m.Changes)))
+			}
+			return nil, hostapi.OK
+		}, func(m *manifest.Manifest) { m.Clients = true })
+		b.start(v)
+		began = time.Now()
+		for i := range 300 {
+			b.a.ClientsChanged([]wire.ClientChange{changeOf(uint64(i), "u", 0)})
+			if i == 100 {
+				time.Sleep(20 * time.Millisecond)
+			}
+		}
+		time.Sleep(100 * time.Millisecond)
+		b.a.ClientsChanged([]wire.ClientChange{changeOf(1, "u", 0)})
+		time.Sleep(100 * time.Millisecond)
+		synctest.Wait()
+		if diff := cmp.Diff([]string{"50ms 256", "50ms 44", "170ms 1"}, got); diff != "" {
+			t.Errorf("calls: when, and of how many changes (-want +got):\n%s", diff)
 		}
 		b.stop()
 	})

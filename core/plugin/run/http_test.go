@@ -89,9 +89,9 @@ func TestHTTPAnswers(t *testing.T) {
 		{"too large", func(g *fakeGuest, r *wire.HTTPRequest) ([]byte, hostapi.Status) {
 			return body(strings.Repeat("x", hostapi.DefaultBodyOut+maxHead)), hostapi.OK
 		}, false, hostapi.Limit, "too large", "old"},
-		{"a blob", func(g *fakeGuest, r *wire.HTTPRequest) ([]byte, hostapi.Status) {
-			return (&wire.HTTPResponse{Parts: []wire.Part{{Blob: &wire.BlobPart{Hash: "ab"}}}}).Append(nil), hostapi.OK
-		}, false, hostapi.Unsupported, "blobs", "old"},
+		{"a file without its hash", func(g *fakeGuest, r *wire.HTTPRequest) ([]byte, hostapi.Status) {
+			return (&wire.HTTPResponse{Parts: []wire.Part{{Blob: &wire.BlobPart{}}}}).Append(nil), hostapi.OK
+		}, false, hostapi.Failed, "crashed", "old"},
 	}
 	for _, tt := range tests {
 		for _, route := range []string{"get", "pooled"} {
@@ -283,7 +283,7 @@ func TestTurns(t *testing.T) {
 		}
 	})
 	b.a.ClientsChanged([]wire.ClientChange{{Client: &wire.Client{UID: "c"}}})
-	for len(b.a.reqs) == 0 {
+	for ready := false; len(b.a.reqs) == 0 || !ready; ready, _ = b.a.clientsReady(time.Now()) {
 		time.Sleep(time.Millisecond)
 	}
 	close(goOn)

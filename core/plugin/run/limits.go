@@ -60,6 +60,7 @@ func or[T ~int64](v, otherwise T) T {
 // the default that stands behind it.
 type Tuning struct {
 	Linger      time.Duration // 2 ms: how long a small batch waits for more when the plugin is busy
+	Gather      time.Duration // 50 ms: how long changes of clients wait for more
 	WaitHTTP    time.Duration // 5 s: how long a request waits for its plugin
 	HealthEvery time.Duration // 10 s
 	IdleAfter   time.Duration // 10 min without a call
@@ -83,7 +84,7 @@ func (t *Tuning) setDefaults() {
 		at *time.Duration
 		v  time.Duration
 	}{
-		{&t.Linger, 2 * time.Millisecond}, {&t.WaitHTTP, 5 * time.Second}, {&t.HealthEvery, 10 * time.Second},
+		{&t.Linger, 2 * time.Millisecond}, {&t.Gather, 50 * time.Millisecond}, {&t.WaitHTTP, 5 * time.Second}, {&t.HealthEvery, 10 * time.Second},
 		{&t.IdleAfter, 10 * time.Minute}, {&t.Recycle, 24 * time.Hour}, {&t.SpareFor, 5 * time.Minute},
 		{&t.Window, time.Minute}, {&t.BackOff, time.Second}, {&t.BackOffMax, 5 * time.Minute},
 		{&t.SwapBudget, 500 * time.Millisecond}, {&t.SwapWait, 15 * time.Second}, {&t.Drain, 10 * time.Second},

@@ -129,7 +129,7 @@ func (a *Actor) take(ctx context.Context, k kind, now time.Time) bool {
 			return true
 		}
 	case kindClients:
-		if (len(a.loop.changes) > 0 || a.people.waits()) && !paused {
+		if ready, _ := a.clientsReady(now); ready && !paused {
 			a.doClients(ctx)
 			return true
 		}
@@ -206,6 +206,9 @@ func (a *Actor) next(now time.Time) time.Duration {
 			d = min(d, due.Sub(a.opt.Now()), clockLook)
 		}
 		if _, at := a.eventsReady(now); !at.IsZero() {
+			until(at)
+		}
+		if _, at := a.clientsReady(now); !at.IsZero() {
 			until(at)
 		}
 	}

@@ -3,6 +3,7 @@ package run
 import (
 	"context"
 	"sync"
+	"time"
 
 	"github.com/takhost/takhost/hostapi"
 	"github.com/takhost/takhost/hostapi/wire"
@@ -20,26 +21,35 @@ type pendingChange struct {
 	failed bool
 }
 
-// people holds changes of clients until the plugin is told. When there are too
-// many, only the latest of each connection is kept, and at last the oldest go.
-// Safe for concurrent use.
+// people holds changes of clients until the plugin is told: a moment after the
+// first of them, so that a crowd that joins costs a few calls and not one each.
+// When there are too many, only the latest of each connection is kept, and at
+// last the oldest go. Safe for concurrent use.
 type people struct {
-	mu   sync.Mutex
-	list []wire.ClientChange
-	most int // length at which they are coalesced; 0: maxChanges
+	mu    sync.Mutex
+	list  []wire.ClientChange
+	first time.Time // when the list was last empty and got its first
+	most  int       // length at which they are coalesced; 0: maxChanges
 }
 
-// put appends those changes that v may see and gives how many were lost.
-func (p *people) put(changes []wire.ClientChange, v *Version) (lost int) {
+// put appends those changes that v may see. It gives how many were lost, and
+// whether the list was empty before, so that nobody looks at it yet.
+func (p *people) put(changes []wire.ClientChange, v *Version) (lost int, begun bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	before := len(p.list)
+	defer func() {
+		if begun = before == 0 && len(p.list) > 0; begun {
+			p.first = time.Now()
+		}
+	}()
 	for _, c := range changes {
 		if c.Client != nil && (v.people == nil || v.people.match(hostapi.SetID(c.Client.InSet)) || v.people.match(hostapi.SetID(c.Client.OutSet))) {
 			p.list = append(p.list, c)
 		}
 	}
 	if len(p.list) <= max(p.most, maxChanges) {
-		return 0
+		return 0, false
 	}
 	p.coalesce()
 	if lost = max(0, len(p.list)-maxChanges); lost > 0 {
@@ -47,7 +57,7 @@ func (p *people) put(changes []wire.ClientChange, v *Version) (lost int) {
 	}
 	// Not with every change, as this runs under the router's lock.
 	p.most = max(maxChanges, len(p.list)+maxChanges/4)
-	return lost
+	return lost, false
 }
 
 func (p *people) coalesce() {
@@ -84,6 +94,30 @@ func (p *people) waits() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return len(p.list) > 0
+}
+
+// begun is when the first of those that wait came; zero when none waits.
+func (p *people) begun() time.Time {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.list) == 0 {
+		return time.Time{}
+	}
+	return p.first
+}
+
+// clientsReady says whether the plugin is to be told of clients now; if not, at is
+// when, zero for never.
+func (a *Actor) clientsReady(now time.Time) (ready bool, at time.Time) {
+	if len(a.loop.changes) > 0 {
+		return true, time.Time{}
+	}
+	first := a.people.begun()
+	if first.IsZero() {
+		return false, time.Time{}
+	}
+	at = first.Add(a.opt.Tuning.Gather)
+	return !now.Before(at), at
 }
 
 // doClients tells the plugin of changes. Those of a call that failed are told

@@ -73,6 +73,11 @@ func (a *Actor) relapse(ctx context.Context) {
 		// Its memory is a cache of what the store held before.
 		main, stale = nil, main
 	}
+	if err := a.beginHere(ctx, failed, p.v); err != nil {
+		// The cursor from before the swap serves too: what it leads to again is
+		// known by its id.
+		a.log.Warn("reading of the archive goes on where it was before the swap", "error", err)
+	}
 	a.enforce(p.v, main, p.filters)
 	if stale != nil {
 		a.ensure(ctx) // while its code is there

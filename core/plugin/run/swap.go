@@ -185,6 +185,9 @@ func (a *Actor) flip(ctx context.Context, p Plan, i *instance, held Call, f *fil
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("the change took longer than %s", a.opt.Tuning.SwapBudget)
 	}
+	if err := a.beginHere(ctx, from, i.v); err != nil {
+		return err
+	}
 	if err := held.Commit(context.WithoutCancel(ctx)); err != nil {
 		return fmt.Errorf("init: %w", err)
 	}
@@ -212,6 +215,7 @@ func (a *Actor) enforce(v *Version, main *instance, f *filters) {
 	l := &a.loop
 	l.main = main
 	a.filters.Store(f)
+	a.turnTo(v)
 	a.cur.Store(v)
 	a.q.setLimits(v.Limits.QueueEvents, v.Limits.QueueBytes)
 	a.pool.resize(v.Limits.Instances)

@@ -35,7 +35,10 @@ const (
 	versionCore = 1
 )
 
-var errCut = errors.New("it ends in the middle")
+var (
+	errCut  = errors.New("it ends in the middle")
+	errLong = errors.New("a number in it is too long")
+)
 
 // signature is the type of a function: the bytes of the types that it takes and
 // gives.
@@ -98,6 +101,8 @@ type layout struct {
 	tags     bool
 
 	tableFrom, tableTo int // the section of the tables, with its head
+	dataFrom, dataTo   int // that of the data
+	dataCount          bool
 }
 
 // scanner reads numbers and names. After an error it gives zeros.
@@ -133,7 +138,7 @@ func (s *scanner) number() uint64 {
 			return v
 		}
 	}
-	s.fail(errors.New("a number in it is too long"))
+	s.fail(errLong)
 	return 0
 }
 
@@ -205,8 +210,13 @@ func parse(module []byte) (*layout, error) {
 			return nil, fmt.Errorf("the module cannot be read: it has two sections of the kind %d", id)
 		}
 		seen |= 1 << (id & 63)
-		if id == sectionTable {
+		switch id {
+		case sectionTable:
 			l.tableFrom, l.tableTo = from, s.at
+		case sectionData:
+			l.dataFrom, l.dataTo = from, s.at
+		case sectionDataCount:
+			l.dataCount = true
 		}
 		l.section(id, body)
 		if body.err != nil {

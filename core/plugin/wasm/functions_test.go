@@ -12,6 +12,8 @@ import (
 	"github.com/tetratelabs/wazero/imports/wasi_snapshot_preview1"
 	"github.com/tetratelabs/wazero/sys"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/takhost/takhost/core/plugin/guest"
 )
 
@@ -200,16 +202,25 @@ func TestPoll(t *testing.T) {
 }
 
 // FuzzParse: any bytes give a layout or an error, and a module whose tables are
-// bounded is as good as before.
+// bounded and whose data are joined is as good as before.
 func FuzzParse(f *testing.F) {
 	f.Add(tinyModule{}.bytes())
 	f.Add(tinyModule{tables: []string{"\x70\x00\x01", "\x6f\x01\x01\x02"}, start: bodyLoop}.bytes())
 	f.Add([]byte("\x00asm\x0d\x00\x01\x00"))
+	f.Add(tinyModule{last: dataSection(segment{8, []byte("ab")}, segment{12, []byte("c")})}.bytes())
 	f.Fuzz(func(t *testing.T, module []byte) {
 		l, err := parse(module)
 		if err != nil || l.check(1<<20) != nil {
 			return
 		}
+		if l.dataTo > 0 {
+			if before, ok := segments(module[l.dataFrom:l.dataTo]); ok {
+				if diff := cmp.Diff(image(before), image(segmentsOf(t, l.joinData(module)))); diff != "" {
+					t.Errorf("memory after data were joined (-want +got):\n%s", diff)
+				}
+			}
+		}
+		module = l.joinData(module)
 		again, err := parse(l.boundTables(module))
 		if err != nil {
 			t.Fatalf("with bounded tables: %v", err)

@@ -77,7 +77,7 @@ func (r *Runtime) Load(ctx context.Context, c guest.Code) (guest.Module, error) 
 	if err := l.check(limit); err != nil {
 		return nil, err
 	}
-	code := l.boundTables(c.Module)
+	code := l.boundTables(l.joinData(c.Module)) // tables come before data
 
 	began := time.Now()
 	m, err := r.inTurn(ctx, code)

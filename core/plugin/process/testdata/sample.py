@@ -82,6 +82,15 @@ def ask(call, r):
     return answers
 
 
+@plugin.http("files")
+def files(call, r):
+    b = call.put_file("text", "n.txt", "text/plain")
+    call.keep_file(b.hash, "o")
+    call.release_file(b.hash, "p")
+    return [b.hash, call.read_file("h", 3, 4).decode(), call.stat_file("h").size, [k.name for k in call.kept_files("o")],
+            [[e.name, e.size] for e in call.zip_list("h")], call.zip_entry("h", "a/b").hash, call.pack("p.zip", {"a": b, "b": b"x"}).hash]
+
+
 @plugin.http("threads")
 def threads(call, r):
     right = []

@@ -246,6 +246,21 @@ static tak_status on_http(tak_str in, tak_out *out)
 			number(&o, (int64_t)tak_uint_field(f.bytes, 7));
 			number(&o, (int64_t)(degrees * 1000));
 		}
+	} else if ROUTE("identity") {
+		tak_put_str(&m, 1, arg(r, TAK_S("user")));
+		tak_put_uint(&m, 2, (uint64_t)whole(r, TAK_S("set")));
+		tak_put_str(&m, 3, arg(r, TAK_S("serial")));
+		if ((s = ask(out, TAK_S("identity"), 0x50, &m, &answer)) == TAK_OK) {
+			field(&o, tak_str_field(answer, 1));
+			field(&o, tak_str_field(answer, 2));
+			each(&o, answer, 3);
+			number(&o, (int64_t)tak_uint_field(answer, 4));
+			number(&o, (int64_t)tak_uint_field(answer, 5));
+			each(&o, answer, 6);
+			hex(&o, tak_str_field(answer, 7));
+			if (tak_uint_field(answer, 8))
+				field(&o, TAK_S("revoked"));
+		}
 	} else if ROUTE("call") {
 		tak_put_str(&m, 1, arg(r, TAK_S("name")));
 		tak_put_uint(&m, 2, (uint64_t)whole(r, TAK_S("version")));

@@ -39,7 +39,7 @@ func newPlugin() *sdk.Plugin {
 		HTTP: map[string]sdk.Handler{
 			"request": request, "response": response, "config": config, "clock": clock, "random": random, "log": log,
 			"put": put, "get": get, "delete": remove, "query": query, "count": count, "key": key, "counter": counter,
-			"emit": emit, "timer.set": setTimer, "timer.cancel": cancelTimer, "clients": clients, "call": call,
+			"emit": emit, "timer.set": setTimer, "timer.cancel": cancelTimer, "clients": clients, "identity": identity, "call": call,
 			"fail": fail, "large": large, "sum": sum, "panic": panics, "spin": spin, "exit": exit,
 			"sick": func(*sdk.Call, *sdk.Request, *sdk.Response) error { g.sick = true; return nil },
 		},

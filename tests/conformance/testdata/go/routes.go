@@ -83,6 +83,27 @@ func clients(c *sdk.Call, r *sdk.Request, w *sdk.Response) error {
 	return answer(w, o)
 }
 
+func identity(c *sdk.Call, r *sdk.Request, w *sdk.Response) error {
+	var is sdk.Identity
+	var err error
+	switch {
+	case text(r, "user") != "":
+		is, err = c.User(text(r, "user"))
+	case whole(r, "set") != 0:
+		is.Groups, err = c.GroupsOf(int32(whole(r, "set")))
+	default:
+		is, err = c.Certificate(text(r, "serial"))
+	}
+	if err != nil {
+		return passOn("identity", err)
+	}
+	o := (&out{}).fields(is.User, is.Name).fields(is.Roles...).number(int64(is.InSet)).number(int64(is.OutSet)).fields(is.Groups...).hex(is.Certificate)
+	if is.Revoked {
+		return answer(w, o.fields("revoked"))
+	}
+	return answer(w, o)
+}
+
 func call(c *sdk.Call, r *sdk.Request, w *sdk.Response) error {
 	b, err := c.CallAction(text(r, "name"), int(whole(r, "version")), []byte(text(r, "body")))
 	if err != nil {

@@ -207,6 +207,13 @@ def clients(call, r):
 
 
 @route
+def identity(call, r):
+    with step("identity"):
+        i = call.identity(text(r, "user"), whole(r, "set"), text(r, "serial"))
+        return fields(i.user, i.name, *i.roles, i.in_set, i.out_set, *i.groups, i.certificate.hex(), *["revoked"] * i.revoked)
+
+
+@route
 def call(call, r):
     with step("call"):
         return fields(call.action(text(r, "name"), text(r, "body"), whole(r, "version")).decode())

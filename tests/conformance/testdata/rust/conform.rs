@@ -162,6 +162,7 @@ impl tak::Plugin for Conform {
             }
             "timer.cancel" => step("timer", tak::host(0x71, &Writer::new().bytes(1, arg(&r, "name")).0)).map(drop)?,
             "clients" => clients(&mut o, &r)?,
+            "identity" => identity(&mut o, &r)?,
             "call" => {
                 let mut m = Writer::new();
                 m.bytes(1, arg(&r, "name")).uint(2, whole(&r, "version") as u64).bytes(3, arg(&r, "body"));
@@ -263,6 +264,21 @@ fn clients(o: &mut String, r: &Request) -> Result<()> {
     for f in Reader(&step("clients", tak::host(0x40, &m.0))?).filter(|f| f.number == 1) {
         let c = f.bytes;
         fields!(o, text(c, 1), text(c, 2), text(c, 4), number(c, 7), (f64::from_bits(number(c, 16) as u64) * 1000.0) as i64);
+    }
+    Ok(())
+}
+
+fn identity(o: &mut String, r: &Request) -> Result<()> {
+    let mut m = Writer::new();
+    m.bytes(1, arg(r, "user")).uint(2, whole(r, "set") as u64).bytes(3, arg(r, "serial"));
+    let is = step("identity", tak::host(0x50, &m.0))?;
+    fields!(o, text(&is, 1), text(&is, 2));
+    Reader(&is).filter(|f| f.number == 3).for_each(|f| fields!(o, f.text()));
+    fields!(o, number(&is, 4), number(&is, 5));
+    Reader(&is).filter(|f| f.number == 6).for_each(|f| fields!(o, f.text()));
+    fields!(o, bytes(&is, 7).iter().map(|b| format!("{b:02x}")).collect::<String>());
+    if number(&is, 8) != 0 {
+        fields!(o, "revoked");
     }
     Ok(())
 }
