@@ -23,7 +23,7 @@ type misdeed struct {
 	// error stands in the dead letter of a plugin that does not crash; empty: there
 	// are none.
 	error string
-	// slow says that it may come to its deadline.
+	// slow says that it may come to its deadline; also on a machine that is busy.
 	slow bool
 }
 
@@ -62,14 +62,15 @@ type crowd struct {
 	*testing.T
 	*taktest.Admin
 	delays
-	log    *taktest.Log
-	all    []*takclient.Client
-	bad    *takclient.Client // sends what plugins do not get on with
-	sent   int               // by bad
-	before time.Duration     // p99 while no plugin did anything
+	log  *taktest.Log
+	all  []*takclient.Client
+	bad  *takclient.Client // sends what plugins do not get on with
+	sent int               // by bad
+	busy bool              // others use the machine all the while
 }
 
-// newCrowd starts a server with a plugin of that code.
+// newCrowd starts a server with a plugin of that code. It writes at once what it has
+// for a client: else what it gathers would hide what a plugin does to it.
 func newCrowd(t *testing.T, guest *guests.Guest) *crowd {
 	c := &crowd{T: t}
 	var srv whole
@@ -78,7 +79,7 @@ func newCrowd(t *testing.T, guest *guests.Guest) *crowd {
 		s := taktest.Start(t, taktest.WithLimitedLog())
 		srv, c.Admin, c.log = s, s.Admin, s.Log
 	} else {
-		s := taktest.Run(t)
+		s := taktest.Run(t, "--set", "limits.gather=0")
 		srv, c.Admin, c.log = s, s.Admin, s.Log
 	}
 	for range 8 {
@@ -95,7 +96,6 @@ func newCrowd(t *testing.T, guest *guests.Guest) *crowd {
 		}
 	})
 	c.Install(t, guest.Pack(t))
-	c.before = c.p99(nothing)
 	return c
 }
 
@@ -148,31 +148,35 @@ func TestMisbehavingPlugin(t *testing.T) {
 // so the circuit opens once, and closes again for the last one.
 const poison = 3
 
-// commits has the plugin do it again and again. What others do on the machine may
-// spoil a measurement, but not three.
+// commits has the plugin do it again and again.
 func (c *crowd) commits(t *testing.T, m misdeed) {
-	for try := range 3 {
+	c.noticesNothing(t, func(p99 func(do func(step int))) {
 		since := c.again(t, "rogue")
 		old := c.Plugin(t, "rogue").Counts
-		sent := 0
-		p99 := c.p99(func(step int) {
+		sent, o := 0, measureOthers()
+		p99(func(step int) {
 			if m.reason == "" || step%(steps/poison) == 0 && sent < poison {
 				c.send("b-x-rogue", "LINDE", `<rogue does="`+m.does+`"/>`)
 				sent++
 			}
 		})
-		c.ends(t, m, since, old, uint64(sent))
-		if t.Failed() || c.noticesNothing(t, p99, try == 2) {
-			return
+		if m.reason != "" && o.share() > spoilt {
+			// It may come to its deadline before it comes to its end.
+			m.slow = true
 		}
-	}
+		c.ends(t, m, since, old, uint64(sent))
+	})
 }
 
 // ends looks what became of it: it did that so many times.
 func (c *crowd) ends(t *testing.T, m misdeed, since time.Time, old plugin.Counts, times uint64) {
 	t.Helper()
 	if m.reason != "" {
-		c.breaks(t, "rogue", m.reason, since)
+		reasons := []string{m.reason}
+		if m.slow {
+			reasons = append(reasons, "events: deadline")
+		}
+		c.breaks(t, "rogue", reasons, since)
 		return
 	}
 	c.send("b-x-rogue", "LINDE", `<rogue does="nothing"/>`)
@@ -190,7 +194,7 @@ func (c *crowd) ends(t *testing.T, m misdeed, since time.Time, old plugin.Counts
 	case m.error == "" && letters > 0:
 		t.Errorf("got %d dead letters, want none", letters)
 	case m.error != "":
-		c.buried(t, "rogue", m.error, since)
+		c.buried(t, "rogue", []string{m.error}, since)
 	}
 	switch m.does {
 	case "emit":
@@ -213,37 +217,91 @@ func (c *crowd) again(t *testing.T, name string) time.Time {
 	return since
 }
 
-// noticesNothing compares the p99 of a time in which a plugin misbehaved with that
-// of before. Below 15 ms there is nothing to notice: the server itself gathers what
-// it writes for some of it.
-func (c *crowd) noticesNothing(t *testing.T, now time.Duration, final bool) bool {
+// slice is how long a thread that wants to run may have to wait for another one, by
+// Linux' scheduler: where a plugin keeps one of two processors busy, as it may until its
+// deadline, clients and server in this test share the other one.
+const slice = 3 * time.Millisecond
+
+// rounds is how often a time in which a plugin misbehaves is compared with one before,
+// and tries how often at most, with those that others on the machine have spoilt. On one
+// that has been busy all the while it is not waited for long any more.
+const (
+	rounds    = 3
+	tries     = 6
+	triesBusy = 2
+)
+
+// spoilt is the share of a processor that others may use while something is measured.
+const spoilt = 0.06
+
+// noticesNothing compares the p99 of times in which a plugin misbehaves with that of the
+// times between them, by their medians. misbehave is one such time; it measures it by
+// p99. On a machine that has other things to do all the time, only a plugin is found out
+// that does a lot.
+func (c *crowd) noticesNothing(t *testing.T, misbehave func(p99 func(do func(step int)))) {
 	t.Helper()
-	most := max(2*c.before, 15*time.Millisecond)
-	if raceDetector {
-		most = max(4*c.before, 100*time.Millisecond)
+	most := func(quiet time.Duration) time.Duration {
+		if raceDetector {
+			return max(4*quiet, 100*time.Millisecond)
+		}
+		return 2*quiet + slice
 	}
-	t.Logf("p99 at clients: %v, before %v", now, c.before)
-	if now > most && final {
-		t.Errorf("p99 at clients: got %v, before it was %v; want at most %v", now, c.before, most)
+	left := tries
+	if c.busy {
+		left = triesBusy
+	}
+	var quiet, bad, noisy []time.Duration
+	for try := 0; try < left && len(bad) < rounds; try++ {
+		o := measureOthers()
+		before, during := c.p99(nothing), time.Duration(0)
+		misbehave(func(do func(step int)) {
+			during = c.p99(do)
+			if o.share() > spoilt && !raceDetector {
+				noisy = append(noisy, during-2*before)
+			} else {
+				quiet, bad = append(quiet, before), append(bad, during)
+			}
+		})
+		if t.Failed() {
+			return
+		}
+		// Once it is clear what it comes to, it is enough; one round says nothing.
+		if len(bad) > 1 && slices.Max(bad) <= most(slices.Min(quiet)) {
+			break
+		}
+	}
+	t.Logf("p99 at clients: %v, between them %v; %d times others disturbed", bad, quiet, len(noisy))
+	c.busy = len(noisy) == tries || c.busy && len(noisy) > 0
+	switch {
+	case len(bad) > 1:
+		if got, want := middle(bad), most(middle(quiet)); got > want {
+			t.Errorf("p99 at clients: got %v in the median, else it is %v; want at most %v", got, middle(quiet), want)
+		}
+	case middle(noisy) > 20*slice:
+		t.Errorf("p99 at clients: %v beyond twice of before in the median, of times in which others disturbed", middle(noisy))
 	}
 	for n, client := range c.all {
 		if err := client.Err(); err != nil {
 			t.Errorf("client %d: %v", n, err)
 		}
 	}
-	return now <= most
 }
 
-// breaks waits until the plugin is left alone for that reason, and then until it
-// is back and has done with all events.
-func (c *crowd) breaks(t *testing.T, name, reason string, since time.Time) {
+func middle(list []time.Duration) time.Duration {
+	sorted := slices.Sorted(slices.Values(list))
+	return sorted[len(sorted)/2]
+}
+
+// breaks waits until the plugin is left alone for one of the reasons, and then until
+// it is back and has done with all events.
+func (c *crowd) breaks(t *testing.T, name string, reasons []string, since time.Time) {
 	t.Helper()
 	was := func(i *plugin.Info) int {
 		return slices.IndexFunc(i.History, func(h plugin.Change) bool { return h.State == plugin.Broken && h.At.After(since) })
 	}
 	i := c.Shows(t, name, "is broken", func(i *plugin.Info) bool { return was(i) >= 0 })
-	if why := i.History[was(&i)].Reason; !strings.Contains(why, reason) {
-		t.Errorf("it is broken, the reason is %q; want %q", why, reason)
+	if why := i.History[was(&i)].Reason; !holdsOne(why, reasons) {
+		t.Errorf("it is broken, the reason is %q; want %q", why, reasons)
 	}
 	if i.State == plugin.Broken && i.Retry == nil {
 		t.Error("it is broken, and there is no time at which it is tried again")
@@ -254,15 +312,19 @@ func (c *crowd) breaks(t *testing.T, name, reason string, since time.Time) {
 	if i.Counts.Crashes < 5 {
 		t.Errorf("got %d crashes, want 5 at least", i.Counts.Crashes)
 	}
-	c.buried(t, name, reason, since)
+	c.buried(t, name, reasons, since)
 	if n := i.Counts.Events; name == "rogue" {
 		c.send("b-x-rogue", "LINDE", `<rogue does="nothing"/>`)
 		c.Shows(t, name, "works again", func(i *plugin.Info) bool { return i.Counts.Events > n })
 	}
 }
 
-// buried wants a dead letter that says why.
-func (c *crowd) buried(t *testing.T, name, reason string, since time.Time) {
+func holdsOne(text string, parts []string) bool {
+	return slices.ContainsFunc(parts, func(p string) bool { return strings.Contains(text, p) })
+}
+
+// buried wants a dead letter that says one of the reasons.
+func (c *crowd) buried(t *testing.T, name string, reasons []string, since time.Time) {
 	t.Helper()
 	var page struct {
 		DeadLetters []plugin.DeadLetter `json:"dead_letters"`
@@ -270,14 +332,14 @@ func (c *crowd) buried(t *testing.T, name, reason string, since time.Time) {
 	c.Must(t, "GET", "/api/v1/plugins/"+name+"/dead-letters?limit=1000", nil).Decode(t, &page)
 	last := ""
 	for _, d := range page.DeadLetters { // newest first
-		if d.At.After(since) && strings.Contains(d.Error, reason) && strings.Contains(d.XML, d.Subject) && strings.HasPrefix(d.Subject, "ROGUE-") {
+		if d.At.After(since) && holdsOne(d.Error, reasons) && strings.Contains(d.XML, d.Subject) && strings.HasPrefix(d.Subject, "ROGUE-") {
 			return
 		}
 		if last == "" {
 			last = d.Error
 		}
 	}
-	t.Errorf("got %d dead letters, the last one says %q; want one with its event and %q", len(page.DeadLetters), last, reason)
+	t.Errorf("got %d dead letters, the last one says %q; want one with its event and %q", len(page.DeadLetters), last, reasons)
 }
 
 // answers has the guest garbage answer that.
@@ -290,7 +352,7 @@ func (c *crowd) answers(t *testing.T, how string) {
 	old := c.Plugin(t, "garbage").Counts
 	c.send("b-x-garbage", how, "")
 	i := c.Shows(t, "garbage", "has a dead letter more", func(i *plugin.Info) bool { return i.Counts.DeadLetters > old.DeadLetters })
-	c.buried(t, "garbage", want, since)
+	c.buried(t, "garbage", []string{want}, since)
 	if n := i.Counts.Crashes - old.Crashes; n != crashes || i.State != plugin.Active {
 		t.Errorf("got %d crashes and the state %s (%s), want %d and that it is active", n, i.State, i.Reason, crashes)
 	}

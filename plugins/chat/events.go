@@ -12,22 +12,29 @@ func (p *plugin) message(c *sdk.Call, e sdk.Event) error {
 		c.Log().Debug("an event of chat without a __chat", "uid", e.UID())
 		return nil
 	}
-	old, there, err := c.Collection("messages").Find(m.uid)
+	old, known, err := c.Collection("messages").Find(m.uid)
 	if err != nil {
 		return err
 	}
-	if there { // sent again, by whoever: the first one stays
+	if known { // sent again, by whoever: the first one stays
 		if first, err := parse(&old); err != nil || first.from != m.from {
 			c.Log().Warn("a message of somebody else came under the same uid; the first one stays", "uid", m.uid, "sender", m.from)
 		}
 		return nil
 	}
 	m.received = p.moment(m.received)
+	var there []sdk.Client
+	if m.private() {
+		if there, err = c.Clients(sdk.ClientQuery{UIDs: m.to}); err != nil {
+			return err
+		}
+		m.noteReaders(there)
+	}
 	if err := m.add(c); err != nil {
 		return err
 	}
 	c.Count("messages", 1)
-	return p.keepFor(c, m, e.XML(), e.Recv())
+	return p.keepFor(c, m, e.XML(), e.Recv(), there)
 }
 
 // receipt notes that somebody got or read a message: ATAK gives the receipt the
@@ -61,6 +68,10 @@ func receipt(c *sdk.Call, e sdk.Event) error {
 		by.kind = "read"
 	}
 	if by.uid == "" || by.uid == m.from || len(m.receipts) >= maxReceipts {
+		return nil
+	}
+	if !m.has(by.uid, e.User()) {
+		c.Log().Warn("a receipt of somebody to whom the message was not sent", "uid", m.uid, "sender", by.uid, "user", e.User())
 		return nil
 	}
 	for _, had := range m.receipts {

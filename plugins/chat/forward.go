@@ -14,11 +14,16 @@ import (
 // connects, or too long. If it reached nobody its sender has got it back as b-t-f-s,
 // which TAK clients show as "stored", and gets the receipts later.
 
-// forwardTimer goes on where one call could not send all.
-const forwardTimer = "forward"
+// forwardTimer goes on where one call could not send all, and onTimer where one could
+// not look for all.
+const (
+	forwardTimer = "forward"
+	onTimer      = "forward-on"
+)
 
-// atOnce is how many messages one call sends. What a call may emit is bounded.
-const atOnce = 100
+// atOnce is how many messages one call sends: each costs up to seven operations of the
+// host, of which a call has a thousand.
+const atOnce = 70
 
 // maxWaiting is how long an event that waits may be, in bytes.
 const maxWaiting = 200 << 10
@@ -79,14 +84,10 @@ func (p *plugin) fate(there *sdk.Client, received int64) int {
 	return later // the plugin has yet to hear of it
 }
 
-// keepFor keeps a message for those of its addressees who are away.
-func (p *plugin) keepFor(c *sdk.Call, m *message, xml string, received int64) error {
-	if p.forward == 0 || len(m.to) == 0 {
+// keepFor keeps a message for those of its addressees who are not among clients.
+func (p *plugin) keepFor(c *sdk.Call, m *message, xml string, received int64, clients []sdk.Client) (err error) {
+	if p.forward == 0 {
 		return nil
-	}
-	clients, err := c.Clients(sdk.ClientQuery{UIDs: m.to})
-	if err != nil {
-		return err
 	}
 	for _, uid := range m.to {
 		i := slices.IndexFunc(clients, func(c sdk.Client) bool { return c.UID == uid })
@@ -96,7 +97,7 @@ func (p *plugin) keepFor(c *sdk.Call, m *message, xml string, received int64) er
 		}
 		switch p.fate(there, received) {
 		case again:
-			err = emit(c, xml, m.set, uid)
+			_, err = emit(c, xml, m.set, uid)
 		case later:
 			err = p.wait(c, m, xml, uid)
 			if err == nil && there != nil {
@@ -139,52 +140,89 @@ func (p *plugin) wait(c *sdk.Call, m *message, xml, uid string) error {
 		sdk.NewKey("by-addressee", sdk.Text(uid), sdk.At(m.received)), sdk.NewKey("by-time", sdk.At(m.received)))
 }
 
-// client hands a client that came what waits for it. One that is back before the
+// arrive hands clients that came what waits for them. One that is back before the
 // core has noticed that it was gone has changed.
-func (p *plugin) client(c *sdk.Call, change *sdk.ClientChange) error {
-	if change.Kind == sdk.ClientDisconnected || change.Client == nil {
+func (p *plugin) arrive(c *sdk.Call, crowd sdk.Crowd) error {
+	var uids []string
+	for ch := range crowd.All() {
+		if ch.Kind == sdk.ClientDisconnected {
+			continue
+		}
+		uid := ch.UID()
+		if ch.Kind == sdk.ClientConnected {
+			p.remember(c, uid, ch.At)
+		}
+		uids = append(uids, uid)
+	}
+	if len(uids) == 0 {
 		return nil
 	}
-	if change.Kind == sdk.ClientConnected {
-		p.remember(c, change.Client.UID, change.At)
-	}
-	more, err := p.hand(c, change.Client.UID, atOnce)
-	if err != nil || !more {
+	// Mostly nothing waits for anybody.
+	if ok, err := anyWaits(c); err != nil || !ok {
 		return err
 	}
-	return p.handSoon(c)
+	// Who has gone again meanwhile gets it another time.
+	there, err := c.Clients(sdk.ClientQuery{UIDs: uids})
+	if err != nil {
+		return err
+	}
+	return p.handAll(c, there)
+}
+
+// anyWaits says whether a message waits for anybody.
+func anyWaits(c *sdk.Call) (bool, error) {
+	_, ok, err := c.Collection("waiting").By("by-time").NoBodies().First()
+	return ok, err
 }
 
 // handSoon looks soon for those who are connected, if anything waits: they may have
 // come while the plugin was not there.
 func (p *plugin) handSoon(c *sdk.Call) error {
-	_, ok, err := c.Collection("waiting").By("by-time").NoBodies().First()
-	if err != nil || !ok {
+	if ok, err := anyWaits(c); err != nil || !ok {
 		return err
 	}
 	return c.SetTimer(forwardTimer, c.Now().Add(time.Second), 0, nil)
 }
 
-// hand sends up to most of what waits for uid, oldest first, and says whether more
-// does.
-func (p *plugin) hand(c *sdk.Call, uid string, most int) (more bool, err error) {
-	page, err := c.Collection("waiting").By("by-addressee").Is(sdk.Text(uid)).Limit(most).Page()
+// handAll hands clients what waits for them, as much as one call may send.
+func (p *plugin) handAll(c *sdk.Call, there []sdk.Client) error {
+	room := atOnce
+	for i := range there {
+		sent, more, err := p.hand(c, there[i], room)
+		if err != nil {
+			return err
+		}
+		if room -= sent; more || room <= 0 {
+			return p.handSoon(c)
+		}
+	}
+	return nil
+}
+
+// hand sends up to most of what waits for a client, oldest first, and says how many
+// and whether more does.
+func (p *plugin) hand(c *sdk.Call, to sdk.Client, most int) (sent int, more bool, err error) {
+	page, err := c.Collection("waiting").By("by-addressee").Is(sdk.Text(to.UID)).Limit(most).Page()
 	if err != nil {
-		return false, err
+		return 0, false, err
 	}
 	for i := range page.Documents {
 		d := &page.Documents[i]
 		if p.forward > 0 && !p.tooOld(c, d) {
-			if err := emit(c, string(d.Body), d.Set, uid); err != nil {
-				return false, err
+			uid, err := emit(c, string(d.Body), d.Set, to.UID)
+			if err == nil {
+				err = reached(c, uid, to)
+			}
+			if err != nil {
+				return 0, false, err
 			}
 			c.Count("forwarded", 1)
 		}
 		if _, err := c.Collection("waiting").Delete(d.ID); err != nil {
-			return false, err
+			return 0, false, err
 		}
 	}
-	return page.Next != "", nil
+	return len(page.Documents), page.Next != "", nil
 }
 
 func (p *plugin) tooOld(c *sdk.Call, d *sdk.Document) bool {
@@ -193,38 +231,69 @@ func (p *plugin) tooOld(c *sdk.Call, d *sdk.Document) bool {
 }
 
 // emit sends a message once more, to one client, as far as groups allow. What it
-// says of when it was written stays; as an event it is new.
-func emit(c *sdk.Call, xml string, set int32, uid string) error {
+// says of when it was written stays; as an event it is new. The message's uid is given
+// back.
+func emit(c *sdk.Call, xml string, set int32, uid string) (message string, err error) {
 	var h cot.Header
 	if err := cot.Scan(xml, &h); err != nil {
-		return sdk.Failedf("a message that waits cannot be read: %v", err)
+		return "", sdk.Failedf("a message that waits cannot be read: %v", err)
 	}
-	return c.EmitAll(sdk.Emission{
+	return h.UID, c.EmitAll(sdk.Emission{
 		XML: cot.Restamp(xml, &h, c.Now(), time.Hour), Audience: sdk.Within(set, sdk.ToUIDs(uid)), Fleeting: true,
 	})
 }
 
-// forwardAll goes on for everybody who is connected.
-func (p *plugin) forwardAll(c *sdk.Call, _ *sdk.Timer) error {
-	there, err := c.Clients(sdk.ClientQuery{})
+// lookedFor bounds the addressees that one call of forwardAll looks for: each costs
+// an operation of the host, of which a call has a thousand.
+const lookedFor = 300
+
+// forwardAll hands out what waits for those who are connected. The timer's data is
+// the addressee behind whom it goes on.
+func (p *plugin) forwardAll(c *sdk.Call, t *sdk.Timer) error {
+	clients, err := c.Clients(sdk.ClientQuery{})
 	if err != nil {
 		return err
 	}
-	room := atOnce
-	for i := range there {
-		n, err := c.Collection("waiting").By("by-addressee").Is(sdk.Text(there[i].UID)).Count()
+	there := make(map[string]*sdk.Client, len(clients))
+	for i := range clients {
+		there[clients[i].UID] = &clients[i]
+	}
+	var found []sdk.Client
+	last := string(t.Data)
+	for range lookedFor {
+		next, ok, err := waitedFor(c, last)
 		if err != nil {
 			return err
 		}
-		if n == 0 {
-			continue
+		if !ok {
+			return p.handAll(c, found)
 		}
-		if _, err := p.hand(c, there[i].UID, room); err != nil {
-			return err
+		if last = next; there[next] != nil {
+			found = append(found, *there[next])
 		}
-		if room -= int(n); room <= 0 {
-			return c.SetTimer(forwardTimer, c.Now().Add(time.Second), 0, nil)
+		if len(found) == atOnce {
+			break
 		}
 	}
-	return nil
+	if err := p.handAll(c, found); err != nil {
+		return err
+	}
+	return c.SetTimer(onTimer, c.Now().Add(time.Second), 0, []byte(last))
+}
+
+// waitedFor gives the addressee behind another one for whom a message waits.
+func waitedFor(c *sdk.Call, behind string) (uid string, ok bool, err error) {
+	q := c.Collection("waiting").By("by-addressee").NoBodies()
+	if behind != "" {
+		q = q.From(sdk.Text(behind + "\x00")) // the first text behind it
+	}
+	d, ok, err := q.First()
+	if err != nil || !ok {
+		return "", false, err
+	}
+	v, err := sdk.KeyValues(&d)
+	if err != nil {
+		return "", false, err
+	}
+	return v[0].Text(), true, nil
 }

@@ -25,8 +25,8 @@ func newPlugin() *sdk.Plugin {
 		Init:        p.start,
 		Reconfigure: p.start,
 		Events:      p.event,
-		Clients:     p.client,
-		Timers:      map[string]func(*sdk.Call, *sdk.Timer) error{"sweep": p.sweep, "sweep-on": p.sweep, forwardTimer: p.forwardAll},
+		Crowd:       p.arrive,
+		Timers:      map[string]func(*sdk.Call, *sdk.Timer) error{"sweep": p.sweep, "sweep-on": p.sweep, forwardTimer: p.forwardAll, onTimer: p.forwardAll},
 		HTTP: map[string]sdk.Handler{
 			"list-conversations": p.conversations, "list-messages": p.messages, "send-message": p.send,
 			"fts-chat-to-all": p.ftsToAll, "fts-send-geochat": p.ftsSend,

@@ -35,6 +35,7 @@ type message struct {
 	sent     time.Time // by the sender's clock
 	received time.Time // the order of messages, to the microsecond
 	set      int32     // groups that may see it; kept by the document
+	readers  []string  // users of addressees whom it has reached, see private.go
 	receipts []mark
 }
 
@@ -161,6 +162,9 @@ func (m *message) write(j *sdk.JSON) {
 	if m.user != "" {
 		j.Key("user").Text(m.user)
 	}
+	if len(m.readers) > 0 {
+		j.Key("readers").Texts(m.readers)
+	}
 	j.Key("text").Text(m.text).Key("sent").Time(m.sent).Key("received").Time(m.received).
 		Key("order").Int(m.received.UnixMicro()).Key("receipts").Array()
 	for _, r := range m.receipts {
@@ -187,6 +191,9 @@ func parse(d *sdk.Document) (*message, error) {
 	} else if f.Has("to") {
 		m.to = f.Texts("to")
 	}
+	if f.Has("readers") {
+		m.readers = f.Texts("readers")
+	}
 	for _, r := range f.Objects("receipts") {
 		m.receipts = append(m.receipts, mark{r.TextOr("uid", ""), r.TextOr("callsign", ""), r.TextOr("kind", ""), r.TimeOr("at", time.Time{})})
 	}
@@ -208,26 +215,64 @@ func (m *message) save(c *sdk.Call) error {
 
 // add keeps a new message and brings its conversation up to date.
 func (m *message) add(c *sdk.Call) error {
+	v := conversation{
+		id: m.conversation(), kind: m.kind, name: m.name, last: m.received, from: m.callsign, text: clip(m.text, 200), set: m.set,
+	}
+	if m.kind == kindRoom {
+		v.room = m.room
+	}
+	if m.private() {
+		d, ok, err := c.Collection("conversations").Find(v.id)
+		if err != nil {
+			return err
+		}
+		if ok {
+			f, err := sdk.ParseJSON(d.Body)
+			if err != nil {
+				return err
+			}
+			v.users = usersOf(&f)
+		}
+		if slices.Contains(m.to, serverUID) { // an answer to those who wrote by REST
+			m.readers = together(m.readers, v.users)
+		}
+		v.members, v.users = m.members(), together(v.users, m.users())
+	}
 	if err := m.save(c); err != nil {
 		return err
 	}
-	id := m.conversation()
-	var j sdk.JSON
-	j.Object().Key("id").Text(id).Key("kind").Text(m.kind)
-	if len(m.to) > 0 {
-		j.Key("members").Texts(m.members())
-	}
-	if m.kind == kindRoom {
-		j.Key("room").Text(m.room)
-	}
-	j.Key("name").Text(m.name).Key("last").Time(m.received).Key("from").Text(m.callsign).Key("text").Text(clip(m.text, 200)).End()
-	if err := j.Err(); err != nil {
-		return err
-	}
-	if err := c.Collection("conversations").For(m.set).Put(id, j.Bytes(), sdk.NewKey("by-last", sdk.At(m.received), sdk.Text(id))); err != nil {
+	if err := v.save(c); err != nil {
 		return err
 	}
 	return m.publish(c, "message")
+}
+
+// conversation is a room or a pair with its latest message: a document of the
+// collection conversations, in JSON, in the form in which /api/v1/chat gives it.
+type conversation struct {
+	id, kind, room, name string
+	members              []string // uids, when it is private
+	users                []string // who may read something of it, when it is private
+	last                 time.Time
+	from, text           string // of the latest message
+	set                  int32
+}
+
+func (v *conversation) save(c *sdk.Call) error {
+	var j sdk.JSON
+	j.Object().Key("id").Text(v.id).Key("kind").Text(v.kind)
+	if len(v.members) > 0 {
+		j.Key("members").Texts(v.members).Key("users").Texts(v.users)
+	}
+	if v.room != "" {
+		j.Key("room").Text(v.room)
+	}
+	j.Key("name").Text(v.name).Key("last").Time(v.last).Key("order").Int(v.last.UnixMicro()).
+		Key("from").Text(v.from).Key("text").Text(v.text).End()
+	if err := j.Err(); err != nil {
+		return err
+	}
+	return c.Collection("conversations").For(v.set).Put(v.id, j.Bytes(), sdk.NewKey("by-last", sdk.At(v.last), sdk.Text(v.id)))
 }
 
 // members gives those between whom a message is that names its receivers.

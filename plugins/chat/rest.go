@@ -11,41 +11,67 @@ import (
 const serverUID = "takhost"
 
 func (p *plugin) conversations(c *sdk.Call, r *sdk.Request, w *sdk.Response) error {
-	return list(r, w, "conversations", c.Collection("conversations").AsCaller().By("by-last").Descending())
+	return list(r, w, "conversations", c.Collection("conversations").AsCaller().By("by-last").Descending(), chooseConversations(c))
 }
 
 func (p *plugin) messages(c *sdk.Call, r *sdk.Request, w *sdk.Response) error {
 	id := r.Param("conversation")
-	if _, ok, err := c.Collection("conversations").AsCaller().Find(clip(id, hostIDs)); err != nil {
+	d, ok, err := c.Collection("conversations").AsCaller().Find(clip(id, hostIDs))
+	if may := chooseConversations(c); err == nil && ok && may != nil {
+		ok, err = may(&d)
+	}
+	if err != nil {
 		return err
-	} else if !ok {
+	}
+	if !ok {
 		return sdk.NotFoundf("there is no conversation %s", clip(id, 64))
 	}
 	q := c.Collection("messages").AsCaller().By("by-conversation").Is(sdk.Text(id))
 	if r.Query().TextOr("order", "desc", sdk.OneOf("desc", "asc")) == "desc" {
 		q.Descending()
 	}
-	return list(r, w, "messages", q)
+	may, err := chooseMessages(c, &d)
+	if err != nil {
+		return err
+	}
+	return list(r, w, "messages", q, may)
 }
 
-// list answers a page of documents that are JSON.
-func list(r *sdk.Request, w *sdk.Response, name string, q *sdk.Query) error {
+// looksAt bounds the pages of the store that are looked through for one page of what
+// the caller may read. It may come out shorter then, or empty, and has a next one.
+const looksAt = 20
+
+// list answers a page of those documents that the caller may read.
+func list(r *sdk.Request, w *sdk.Response, name string, q *sdk.Query, may choice) error {
 	in := r.Query()
 	limit, after := in.IntOr("limit", 100, sdk.Between(1, 1000)), in.TextOr("after", "")
 	if err := r.Err(); err != nil {
 		return err
 	}
-	page, err := q.Limit(int(limit)).After(after).Page()
-	if err != nil {
-		return err
-	}
 	j := w.JSON().Object().Key(name).Array()
-	for i := range page.Documents {
-		j.Raw(page.Documents[i].Body)
+	for range looksAt {
+		page, err := q.Limit(int(limit)).After(after).Page()
+		if err != nil {
+			return err
+		}
+		for i := range page.Documents {
+			if may != nil {
+				if ok, err := may(&page.Documents[i]); err != nil {
+					return err
+				} else if !ok {
+					continue
+				}
+			}
+			j.Raw(page.Documents[i].Body)
+			limit--
+		}
+		if after = page.Next; after == "" || limit == 0 {
+			break
+		}
 	}
 	j.End()
-	if page.Next != "" {
-		j.Key("next").Text(page.Next)
+	if after != "" {
+		j.Key("next").Text(after)
 	}
 	return nil
 }
@@ -131,6 +157,7 @@ func address(c *sdk.Call, m *message, uid, callsign string) (connected bool, err
 	}
 	m.kind, m.room, m.name = kindPair, clip(uid, maxName), clip(callsign, maxName)
 	m.to = []string{m.room}
+	m.noteReaders(there)
 	return len(there) > 0, nil
 }
 

@@ -94,6 +94,29 @@ func TestAlertOfEachType(t *testing.T) {
 	}
 }
 
+// Those who come together are told in one event for each alert, and those whom a
+// radius leaves are more than one audience names.
+func TestCrowd(t *testing.T) {
+	k := start(t, `{"radius": 1000, "repeat": "30s"}`)
+	k.EventsFrom(alpha, on("b-a-o-tbl", "911 Alert"))
+	k.Connect(alpha, bravo, far, lost)
+	same(t, "sent to those who came", []string{"b-a-o-tbl ANDROID-1-9-1-1 set=1 to=ANDROID-2,ANDROID-4"}, sent(k))
+	var crowd []sdk.Client
+	for i := range 2000 {
+		crowd = append(crowd, sdk.Client{UID: fmt.Sprint("C", i)})
+	}
+	k.Connect(crowd...)
+	k.Emitted()
+	k.Advance(30 * time.Second)
+	reached := 0
+	for _, e := range k.Emitted() {
+		reached += len(e.Audience.UIDs)
+	}
+	if reached != 2002 {
+		t.Errorf("the repeat was for %d clients, want 2002", reached)
+	}
+}
+
 func TestRepeatsWithNewTimesUntilCancelled(t *testing.T) {
 	k := start(t, `{"repeat": "30s"}`)
 	k.Connect(alpha)
@@ -193,7 +216,7 @@ func TestRadius(t *testing.T) {
 	k.Advance(time.Second)
 	k.EventsFrom(alpha, on("b-a-o-tbl", "911 Alert"))
 	k.Advance(30 * time.Second)
-	same(t, "repeat", []string{"b-a-o-tbl ANDROID-1-9-1-1 set=1 to=ANDROID-1,ANDROID-2,ANDROID-4 but=ANDROID-1"}, sent(k))
+	same(t, "repeat", []string{"b-a-o-tbl ANDROID-1-9-1-1 set=1 to=ANDROID-2,ANDROID-4"}, sent(k))
 	k.Disconnect("ANDROID-3")
 	k.Connect(far)
 	same(t, "to a newcomer who is far", nil, sent(k))

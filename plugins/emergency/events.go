@@ -63,10 +63,10 @@ func isAlert(e sdk.Event) bool {
 	return e.UID() != "" && e.Type() != typeCancel
 }
 
-// owns says whether the sender of e is the one of a. An alert that no client sent
-// has no owner.
+// owns says whether the sender of e is the one of a. An alert that no client sent,
+// as one by REST, is its user's, whatever client he has.
 func owns(e sdk.Event, a *alert) bool {
-	return a.sender == "" || a.sender == e.Client() && a.user == e.User()
+	return a.user == e.User() && (a.sender == "" || a.sender == e.Client())
 }
 
 // callsignOf gives who is in distress: the text of <emergency>, or the contact's

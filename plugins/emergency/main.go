@@ -24,7 +24,7 @@ func newPlugin() *sdk.Plugin {
 		Init:        p.start,
 		Reconfigure: p.start,
 		Events:      p.event,
-		Clients:     p.client,
+		Crowd:       p.arrive,
 		Timers:      map[string]func(*sdk.Call, *sdk.Timer) error{timerName: p.tick},
 		Reindex:     reindex,
 		HTTP: map[string]sdk.Handler{
@@ -38,7 +38,7 @@ func newPlugin() *sdk.Plugin {
 type plugin struct {
 	settings
 	sent time.Time    // when it last sent an alert again
-	came []sdk.Client // who came lately, see remember
+	came []sdk.Change // who came lately, see remember
 }
 
 type settings struct {

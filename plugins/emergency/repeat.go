@@ -3,7 +3,6 @@ package main
 import (
 	"math"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/takhost/takhost/hostapi/cot"
@@ -74,19 +73,16 @@ func (p *plugin) tick(c *sdk.Call, _ *sdk.Timer) error {
 		if p.repeat == 0 {
 			return nil
 		}
-		to := sdk.ToSet(a.set)
 		if p.radius > 0 {
 			var near []string
 			for i := range clients {
-				if p.concerns(&clients[i], a) {
+				if clients[i].UID != a.sender && p.concerns(&clients[i], a) {
 					near = append(near, clients[i].UID)
 				}
 			}
-			if len(near) == 0 {
-				return nil
-			}
-			to = sdk.Within(a.set, sdk.ToUIDs(near...))
+			return p.sendTo(c, a, near)
 		}
+		to := sdk.ToSet(a.set)
 		if a.sender != "" {
 			to = sdk.Except(to, a.sender)
 		}
@@ -101,20 +97,39 @@ func (p *plugin) tick(c *sdk.Call, _ *sdk.Timer) error {
 	return nil
 }
 
-// client tells somebody who came what is going on. One that is back before the core
+// arrive tells those who came what is going on. One that is back before the core
 // has noticed that it was gone has changed, and has missed what was sent meanwhile.
-func (p *plugin) client(c *sdk.Call, change *sdk.ClientChange) error {
-	who := change.Client
-	if change.Kind == sdk.ClientDisconnected || who == nil ||
-		change.Kind == sdk.ClientChanged && change.At-who.Connected > missing.Microseconds() {
+func (p *plugin) arrive(c *sdk.Call, crowd sdk.Crowd) error {
+	var came []sdk.Change
+	for ch := range crowd.All() {
+		if ch.Kind == sdk.ClientDisconnected || ch.Kind == sdk.ClientChanged && ch.At-ch.Connected() > missing.Microseconds() {
+			continue
+		}
+		ch = ch.Keep()
+		p.remember(c, ch)
+		came = append(came, ch)
+	}
+	if len(came) == 0 {
 		return nil
 	}
-	p.remember(c, who)
+	var clients []sdk.Client
 	return active(c, func(a *alert) error {
-		if a.sender == who.UID || !p.concerns(who, a) {
-			return nil
+		if clients == nil { // mostly there is no alert, and nobody asks who they are
+			for _, ch := range came {
+				who, err := ch.Client()
+				if err != nil {
+					return err
+				}
+				clients = append(clients, who)
+			}
 		}
-		return p.send(c, a, sdk.Within(a.set, sdk.ToUIDs(who.UID)))
+		var uids []string
+		for i := range clients {
+			if who := &clients[i]; who.UID != a.sender && p.concerns(who, a) {
+				uids = append(uids, who.UID)
+			}
+		}
+		return p.sendTo(c, a, uids)
 	})
 }
 
@@ -126,14 +141,12 @@ const (
 )
 
 // remember notes a client that was told of what is active.
-func (p *plugin) remember(c *sdk.Call, who *sdk.Client) {
-	if old := c.Now().Add(-missing).UnixMicro(); len(p.came) > 0 && p.came[0].Connected < old {
-		p.came = slices.DeleteFunc(p.came, func(w sdk.Client) bool { return w.Connected < old })
+func (p *plugin) remember(c *sdk.Call, ch sdk.Change) {
+	if old := c.Now().Add(-missing).UnixMicro(); len(p.came) > 0 && p.came[0].At < old {
+		p.came = slices.DeleteFunc(p.came, func(w sdk.Change) bool { return w.At < old })
 	}
 	if len(p.came) < latecomers {
-		p.came = append(p.came, sdk.Client{
-			UID: strings.Clone(who.UID), Connected: who.Connected, Located: who.Located, Lat: who.Lat, Lon: who.Lon,
-		})
+		p.came = append(p.came, ch)
 	}
 }
 
@@ -141,15 +154,19 @@ func (p *plugin) remember(c *sdk.Call, who *sdk.Client) {
 // routed, and of whom the plugin heard before it heard of the alert.
 func (p *plugin) greet(c *sdk.Call, a *alert, routed int64) error {
 	var late []string
-	for i := range p.came {
-		if who := &p.came[i]; who.Connected >= routed && who.UID != a.sender && p.concerns(who, a) {
+	for _, ch := range p.came {
+		if ch.Connected() < routed {
+			continue
+		}
+		who, err := ch.Client()
+		if err != nil {
+			return err
+		}
+		if who.UID != a.sender && p.concerns(&who, a) {
 			late = append(late, who.UID)
 		}
 	}
-	if len(late) == 0 {
-		return nil
-	}
-	return p.send(c, a, sdk.Within(a.set, sdk.ToUIDs(late...)))
+	return p.sendTo(c, a, late)
 }
 
 // concerns says whether a client is near enough to be told. One whose place is not
@@ -160,6 +177,19 @@ func (p *plugin) concerns(who *sdk.Client, a *alert) bool {
 
 // hold is how long a repeated alert is good for its receivers: past the next one.
 func (p *plugin) hold() time.Duration { return max(2*p.repeat+10*time.Second, time.Minute) }
+
+// named is how many clients one audience names; the host takes a thousand.
+const named = 900
+
+// sendTo sends an active alert again to certain clients.
+func (p *plugin) sendTo(c *sdk.Call, a *alert, uids []string) error {
+	for some := range slices.Chunk(uids, named) {
+		if err := p.send(c, a, sdk.Within(a.set, sdk.ToUIDs(some...))); err != nil {
+			return err
+		}
+	}
+	return nil
+}
 
 // send sends an active alert again, with new times. Repetitions are not archived:
 // the alert is.

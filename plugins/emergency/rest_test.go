@@ -49,6 +49,29 @@ func TestFreeTAKServerRaisesAndCancels(t *testing.T) {
 	}
 }
 
+// An alert that no client sent is its user's: nobody else ends it or puts another
+// in its place by sending an event of its uid.
+func TestAnAlertByRESTIsItsUsers(t *testing.T) {
+	k := start(t, `{}`)
+	a := k.Do(plugintest.Request{
+		Method: "POST", Path: "/ManageEmergency/postEmergency", Body: `{"name": "Corvo", "emergencyType": "In Contact", "latitude": 50, "longitude": 8}`,
+		Caller: &sdk.Caller{User: "dispatch", Roles: []string{"operator"}, InSet: 1, OutSet: 1},
+	})
+	var answer struct{ Message string }
+	k.JSON(a, &answer)
+	cancel := strings.Replace(off, "ANDROID-1-9-1-1", answer.Message, 1)
+	for _, stranger := range []sdk.Client{bravo, {UID: "", User: ""}, {UID: answer.Message, User: "mallory"}} {
+		k.EventsFrom(stranger, cancel)
+		if ids := k.Documents("alerts"); len(ids) != 1 {
+			t.Fatalf("%q of %q ended the alert", stranger.UID, stranger.User)
+		}
+	}
+	k.EventsFrom(sdk.Client{UID: "ANDROID-9", User: "dispatch"}, cancel)
+	if ids := k.Documents("alerts"); len(ids) != 0 {
+		t.Errorf("its user cannot end it: %v is left", ids)
+	}
+}
+
 func TestFreeTAKServerFaults(t *testing.T) {
 	for body, want := range map[string]string{
 		`{"name": "X", "emergencyType": "Fire"}`:                                     "911 Alert",
