@@ -53,12 +53,12 @@ func TestBadCertificateFiles(t *testing.T) {
 		set  func(*config.TLS)
 		want string
 	}{
-		"no certificate file": {func(c *config.TLS) { c.Cert += ".gone" }, "tls.cert"},
-		"no key file":         {func(c *config.TLS) { c.Key += ".gone" }, "tls.key"},
-		"no authority file":   {func(c *config.TLS) { c.ClientCA += ".gone" }, "tls.client_ca"},
-		"empty certificate":   {func(c *config.TLS) { c.Cert = empty }, "tls.cert"},
-		"empty authority":     {func(c *config.TLS) { c.ClientCA = empty }, "tls.client_ca: no certificate in"},
-		"another's key":       {func(c *config.TLS) { c.Key = taktest.NewPKI(t).Files.Key }, "private key does not match"},
+		"no certificate file": {func(c *config.TLS) { c.Cert += ".gone" }, "the server's certificate: open " + pki.Files.Cert + ".gone"},
+		"no key file":         {func(c *config.TLS) { c.Key += ".gone" }, "the key of the server's certificate: open " + pki.Files.Key + ".gone"},
+		"no authority file":   {func(c *config.TLS) { c.ClientCA += ".gone" }, "foreign authorities: open " + pki.Files.ClientCA + ".gone"},
+		"empty certificate":   {func(c *config.TLS) { c.Cert = empty }, empty + " holds no certificate"},
+		"empty authority":     {func(c *config.TLS) { c.ClientCA = empty }, "foreign authorities: " + empty + ": holds no certificate"},
+		"another's key":       {func(c *config.TLS) { c.Key = taktest.NewPKI(t).Files.Key }, "is not the key of the first certificate in " + pki.Files.Cert},
 	} {
 		t.Run(name, func(t *testing.T) {
 			startFails(t, func(c *config.Config) {

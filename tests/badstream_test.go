@@ -123,8 +123,8 @@ func TestBadTLSHandshakes(t *testing.T) {
 			_, err := c.Write([]byte(`<event uid="U" type="t"></event>`))
 			takclient.Must(t, err)
 		}},
-		{"no certificate", "didn't provide a certificate", shake(nameless)},
-		{"a stranger's certificate", "unknown authority", shake(others)},
+		{"no certificate", "no certificate", shake(nameless)},
+		{"a stranger's certificate", "foreign CA", shake(others)},
 		{"TLS 1.1", "unsupported versions", shake(old)},
 	}
 	for _, tt := range tests {

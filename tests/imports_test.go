@@ -46,7 +46,7 @@ var rows = []row{
 	{folder: "core/admin", may: []string{"core/web", "core/identity", "core/pki", "core/onboard", "core/store", "openapi", "hostapi"}},
 	{folder: "core/marti", may: []string{"core/web", "core/identity", "core/pki", "core/onboard", "core/store", "openapi", "hostapi"}},
 	{folder: "core/fts", may: []string{"core/web", "core/identity", "core/pki", "core/onboard", "core/store", "openapi", "hostapi"}},
-	{folder: "core/setup", may: []string{"core/config", "core/pki", "core/identity", "core/store"}},
+	{folder: "core/setup", may: []string{"core/config", "core/pki", "core/identity", "core/route", "core/store", "hostapi"}},
 	{folder: "hostapi", closed: true},
 	{folder: "hostapi/cot", closed: true},
 	{folder: "hostapi/takproto", may: []string{"hostapi/cot"}, closed: true, also: []string{"google.golang.org/protobuf"}},

@@ -142,6 +142,9 @@ func (c *userImportCmd) writeSheet(ctx context.Context, std streams, a *admin, g
 	if c.Sheet == "" {
 		return nil
 	}
+	if c.JSON {
+		std.out = std.err // what is for people goes beside what is for scripts
+	}
 	var cards []rest.CardInput
 	for _, l := range got.Lines {
 		if l.Ways != nil {

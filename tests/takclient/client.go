@@ -130,6 +130,7 @@ func start(ctx context.Context, conn net.Conn, o options) (*Client, error) {
 		conn = secured
 	}
 	c.conn = conn
+	c.proto.Store(o.protoNow)
 	if len(o.login) > 0 {
 		if _, err := conn.Write(o.login); err != nil {
 			conn.Close()

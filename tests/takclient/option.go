@@ -27,6 +27,7 @@ type options struct {
 	readBuffer int
 	watch      func(*Received)
 	login      []byte
+	protoNow   bool
 }
 
 func newOptions(opts []Option) options {

@@ -43,7 +43,7 @@ func RunIn(t testing.TB, data string, args ...string) *Child {
 	t.Helper()
 	c := &Child{
 		Admin: newAdmin(filepath.Join(data, web.AdminSocket)), Log: newLog(t), Data: data,
-		args: append([]string{"serve", "--data", data, "--set", "listen.tcp=127.0.0.1:0", "--set", "listen.tls=", "--set", "listen.rest=127.0.0.1:0"}, args...),
+		args: append(append([]string{"serve", "--data", data}, quietListeners...), args...),
 	}
 	t.Cleanup(func() {
 		c.end(t)
@@ -53,6 +53,22 @@ func RunIn(t testing.TB, data string, args ...string) *Child {
 	takeCode(data)
 	c.start(t)
 	return c
+}
+
+// quietListeners are arguments by which only listen.tcp and listen.rest open, on
+// free ports.
+var quietListeners = []string{
+	"--set", "listen.tcp=127.0.0.1:0", "--set", "listen.rest=127.0.0.1:0",
+	"--set", "listen.tls=", "--set", "listen.http=", "--set", "listen.https=", "--set", "listen.web=",
+}
+
+// Listening gives arguments for Run that open further listeners on free ports of
+// loopback: tls, http, https, web.
+func Listening(names ...string) (args []string) {
+	for _, name := range names {
+		args = append(args, "--set", "listen."+name+"=127.0.0.1:0")
+	}
+	return args
 }
 
 func (c *Child) start(t testing.TB) {
@@ -164,7 +180,7 @@ func (c *Child) end(t testing.TB) {
 	}
 }
 
-// Addr gives the address of a listener: tcp, tls or rest.
+// Addr gives the address of a listener, which has to be open.
 func (c *Child) Addr(t testing.TB, listener string) string {
 	t.Helper()
 	for _, l := range c.Status(t).Listeners {

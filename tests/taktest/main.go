@@ -22,7 +22,7 @@ type runner struct{ m *testing.M }
 // Run implements goleak.TestingM.
 func (r runner) Run() int {
 	code := storetest.Main(r.m) // ends the PostgreSQL server of WithPostgres
-	if err := errors.Join(removeBinary(), removeCode()); err != nil {
+	if err := errors.Join(removeBinary(), removeCode(), removeAuthority()); err != nil {
 		fmt.Fprintln(os.Stderr, "taktest:", err)
 		code = max(code, 1)
 	}

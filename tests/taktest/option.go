@@ -16,15 +16,37 @@ type options struct {
 	postgres   bool
 	plugins    string
 	shipped    fs.FS
+	ownCA      bool
 }
 
 // WithConfig changes the configuration, which otherwise is the default one with
-// free ports on loopback and without TLS.
+// listen.tcp and listen.rest on free ports of loopback and nothing else open.
 func WithConfig(change func(*config.Config)) Option {
 	return func(o *options) { o.change = append(o.change, change) }
 }
 
-// WithTLS opens listen.tls with certificates made for the test; see PKI.
+// WithListeners opens further listeners on free ports of loopback: tls, http,
+// https, web. They have the certificates of the server's own authority.
+func WithListeners(names ...string) Option {
+	return WithConfig(func(c *config.Config) {
+		for _, name := range names {
+			c.Listen.SetAddr(name, "127.0.0.1:0")
+		}
+	})
+}
+
+// WithPublic says under which names clients reach the server. Without it phones
+// cannot be enrolled by a link: loopback is no address for them.
+func WithPublic(names ...string) Option {
+	return WithConfig(func(c *config.Config) { c.Public = names })
+}
+
+// WithOwnAuthority has the server make an authority for itself, where others
+// share one to save time.
+func WithOwnAuthority() Option { return func(o *options) { o.ownCA = true } }
+
+// WithTLS opens listen.tls with certificates made for the test, which the server
+// takes for those of a foreign authority; see PKI.
 func WithTLS() Option { return func(o *options) { o.tls = true } }
 
 // WithLimitedLog logs as the program does, which leaves out what repeats. It is

@@ -25,6 +25,7 @@ type Server struct {
 	log     *slog.Logger
 	file    string // the configuration, as far as it is about plugins
 	shipped fs.FS
+	ownCA   bool
 	srv     *server.Server
 	running bool
 }
@@ -49,7 +50,7 @@ func Try(t testing.TB, opts ...Option) (*Server, error) {
 	cfg := config.Default()
 	cfg.Data = Folder(t)
 	cfg.Listen = config.Listen{TCP: "127.0.0.1:0", REST: "127.0.0.1:0"}
-	s := &Server{Log: newLog(t), Config: &cfg, file: filepath.Join(t.TempDir(), "takhost.yaml"), shipped: o.shipped}
+	s := &Server{Log: newLog(t), Config: &cfg, file: filepath.Join(t.TempDir(), "takhost.yaml"), shipped: o.shipped, ownCA: o.ownCA}
 	s.SetPlugins(t, o.plugins)
 	if o.tls {
 		s.PKI = NewPKI(t)
@@ -104,11 +105,19 @@ func (s *Server) start() error {
 	}
 	srv := server.New(s.Config, server.Options{Log: s.log, Version: "test", Plugins: conf.Plugins, Shipped: s.shipped, Load: s.load})
 	takeCode(s.Config.Data)
+	if !s.ownCA {
+		if err := takeAuthority(s.Config.Data, s.Config.Public); err != nil {
+			return err
+		}
+	}
 	if err := srv.Start(context.Background()); err != nil {
 		return err
 	}
 	s.srv, s.running = srv, true
-	return nil
+	if s.ownCA {
+		return nil
+	}
+	return keepAuthority(s.Config.Data, s.Config.Public)
 }
 
 // load reads the file. What it does not say is as the server was started.
@@ -144,7 +153,7 @@ func (s *Server) Restart(t testing.TB) {
 	}
 }
 
-// Addr gives the address of a listener: tcp, tls or rest.
+// Addr gives the address of a listener, empty when it is closed.
 func (s *Server) Addr(listener string) string {
 	if a := s.srv.Addr(listener); a != nil {
 		return a.String()
