@@ -374,3 +374,9 @@ func unzip(t *testing.T, b []byte) map[string][]byte {
 	}
 	return files
 }
+
+// crossSite makes a request one that a browser sends for a page of somebody else.
+func crossSite(r *http.Request) {
+	r.Header.Set("Sec-Fetch-Site", "cross-site")
+	r.Header.Set("Origin", "https://evil.example")
+}

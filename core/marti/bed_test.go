@@ -369,6 +369,9 @@ func (d *device) do(method, path, body string, header ...string) *answer {
 	for i := 0; i+1 < len(header); i += 2 {
 		r.Header.Set(header[i], header[i+1])
 	}
+	if host := r.Header.Get("Host"); host != "" { // by which name it asks
+		r.Host = host
+	}
 	resp, err := d.client.Do(r)
 	d.b.must(err)
 	defer resp.Body.Close()

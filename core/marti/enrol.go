@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/netip"
+	"net/url"
 	"strconv"
 	"strings"
 
@@ -112,10 +113,13 @@ func escaped(s string) string {
 	return b.String()
 }
 
-// reachable refuses to enrol a phone that would not find the server again,
-// unless it is on this machine and does.
+// reachable refuses to enrol a phone that would not find the server again. One
+// that asked for it by a name or address has found it, and one on this machine
+// does.
 func (c *call) reachable() error {
-	if _, err := c.Core.Reach(); err != nil && !isLoopback(web.AddrOf(c)) {
+	host := (&url.URL{Host: c.r.Host}).Hostname()
+	asked := host != "" && host != "localhost" && !isLoopback(host)
+	if _, err := c.Core.Reach(); err != nil && !asked && !isLoopback(web.AddrOf(c)) {
 		c.Log.Warn("enrolment refused", slog.String("addr", web.AddrOf(c)), slog.Any("err", err))
 		return fmt.Errorf("enrolment: %w", err)
 	}

@@ -300,7 +300,8 @@ func TestEnrolmentNeedsAnAddress(t *testing.T) {
 	} {
 		a.refused(503, "set public")
 	}
-	d.do(http.MethodPost, signV2, csr).json() // from this machine it is all right
+	d.do(http.MethodGet, "/Marti/api/tls/config", "", "X-Forwarded-For", "192.0.2.1", "Host", "tak.lan:8446").is(200, "text/xml") // it has found the server
+	d.do(http.MethodPost, signV2, csr).json()                                                                                     // from this machine it is all right
 }
 
 // An event code makes a user for each device, whatever name was typed.

@@ -20,7 +20,7 @@ type certificates struct {
 }
 
 // openCertificates prepares what listen.web shows.
-func (s *Server) openCertificates(ctx context.Context) (err error) {
+func (s *Server) openCertificates(context.Context) (err error) {
 	c := &certificates{s: s}
 	s.certificates = c
 	w := s.cfg.Web
@@ -43,9 +43,18 @@ func (s *Server) openCertificates(ctx context.Context) (err error) {
 		if err != nil {
 			return fmt.Errorf("certificate of listen.web: %w", err)
 		}
-		if err := c.acme.Start(ctx); err != nil {
-			return fmt.Errorf("certificate of listen.web: %w", err)
-		}
+	}
+	return nil
+}
+
+// begin has the ACME authority asked. It looks for its answer at listen.web, so
+// that is open by then: a try that fails counts there, and delays the next.
+func (c *certificates) begin(ctx context.Context) error {
+	if c.acme == nil {
+		return nil
+	}
+	if err := c.acme.Start(ctx); err != nil {
+		return fmt.Errorf("certificate of listen.web: %w", err)
 	}
 	return nil
 }

@@ -41,6 +41,9 @@ func (s *Server) Reload(ctx context.Context) error {
 	before := s.current
 	s.current = &next.Config
 	s.reach.set(next.Public)
+	if err := s.pki.Refresh(); err != nil { // the server's certificate is for those names
+		s.opt.Log.Error("certificates were not looked after", slog.Any("err", err))
+	}
 	if err := s.listeners.apply(ctx, &before.Listen, &next.Listen); err != nil {
 		return err
 	}

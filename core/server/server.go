@@ -140,6 +140,9 @@ func (s *Server) Start(ctx context.Context) (err error) {
 	if err := s.listen(ctx); err != nil {
 		return err
 	}
+	if err := s.certificates.begin(ctx); err != nil {
+		return err
+	}
 	s.ready.Store(true)
 	return s.offerSetup()
 }

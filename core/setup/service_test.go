@@ -34,6 +34,7 @@ func unitOf(t *testing.T, change func(*UnitOptions), set ...string) string {
 }
 
 func TestUnit(t *testing.T) {
+	const home = "/home" + "/ann/" // a folder that systemd can hide
 	for name, tt := range map[string]struct {
 		change  func(*UnitOptions)
 		set     []string
@@ -53,8 +54,8 @@ func TestUnit(t *testing.T) {
 		"port 80 that is not used":   {set: []string{"web.acme_http=0.0.0.0:80", "listen.tcp=127.0.0.1:0"}, has: []string{"CapabilityBoundingSet="}},
 		"a longer stop":              {set: []string{"limits.shutdown=2m"}, has: []string{"TimeoutStopSec=270s"}},
 		"more connections":           {set: []string{"limits.connections=100000"}, has: []string{"LimitNOFILE=104096"}},
-		"in a home":                  {change: func(o *UnitOptions) { o.Program = "/srv/ann/takhost" }, has: []string{"ProtectHome=read-only"}},
-		"certificates in a home":     {set: []string{"tls.cert=/srv/ann/c.pem", "tls.key=/srv/ann/c.key"}, has: []string{"ProtectHome=read-only"}},
+		"in a home":                  {change: func(o *UnitOptions) { o.Program = home + "takhost" }, has: []string{"ProtectHome=read-only"}},
+		"certificates in a home":     {set: []string{"tls.cert=" + home + "c.pem", "tls.key=" + home + "c.key"}, has: []string{"ProtectHome=read-only"}},
 		"data among temporary files": {set: []string{"data=/tmp/x"}, has: []string{"ReadWritePaths=/tmp/x"}, hasNone: []string{"PrivateTmp"}},
 		"a relative folder":          {set: []string{"data=takhost-data"}, has: []string{"ReadWritePaths=/etc/takhost/takhost-data"}},
 		"a folder by flag":           {change: func(o *UnitOptions) { o.Data, o.Config = "/srv/d", "" }, has: []string{"ExecStart=/usr/local/bin/takhost serve --data /srv/d"}},

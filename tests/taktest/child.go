@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"syscall"
 	"testing"
 	"time"
@@ -41,9 +42,20 @@ func Run(t testing.TB, args ...string) *Child {
 // RunIn is Run with that data folder.
 func RunIn(t testing.TB, data string, args ...string) *Child {
 	t.Helper()
+	return run(t, data, append(slices.Clone(quietListeners), args...))
+}
+
+// RunOnly is Run with these arguments alone: they say which listeners open.
+func RunOnly(t testing.TB, args ...string) *Child {
+	t.Helper()
+	return run(t, Folder(t), args)
+}
+
+func run(t testing.TB, data string, args []string) *Child {
+	t.Helper()
 	c := &Child{
 		Admin: newAdmin(filepath.Join(data, web.AdminSocket)), Log: newLog(t), Data: data,
-		args: append(append([]string{"serve", "--data", data}, quietListeners...), args...),
+		args: append([]string{"serve", "--data", data}, args...),
 	}
 	t.Cleanup(func() {
 		c.end(t)
