@@ -14,6 +14,7 @@ import (
 	"github.com/takhost/takhost/core/identity"
 	"github.com/takhost/takhost/core/pki"
 	"github.com/takhost/takhost/core/route"
+	"github.com/takhost/takhost/core/store"
 	"github.com/takhost/takhost/core/stream"
 	"github.com/takhost/takhost/hostapi"
 	"github.com/takhost/takhost/hostapi/wire"
@@ -103,6 +104,10 @@ func (s *Server) regroup(match func(w route.Who, uid string) bool, cause string)
 			return 0, 0, false
 		}
 		in, out, err := s.identity.SetsOf(w.User, w.Device, w.Channels)
+		switch store.CodeOf(err) {
+		case store.Forbidden, store.NotFound:
+			return 0, 0, false // he is cut
+		}
 		if err != nil {
 			s.opt.Log.Error("cannot work out the groups of a user", slog.String("user", w.User), slog.Any("err", err))
 			return 0, 0, false
