@@ -219,7 +219,8 @@ func (c *crowd) again(t *testing.T, name string) time.Time {
 
 // slice is how long a thread that wants to run may have to wait for another one, by
 // Linux' scheduler: where a plugin keeps one of two processors busy, as it may until its
-// deadline, clients and server in this test share the other one.
+// deadline, clients and server in this test share the other one. An event meets that
+// twice on its way, before the server reads it and before the client does.
 const slice = 3 * time.Millisecond
 
 // rounds is how often a time in which a plugin misbehaves is compared with one before,
@@ -244,7 +245,7 @@ func (c *crowd) noticesNothing(t *testing.T, misbehave func(p99 func(do func(ste
 		if raceDetector {
 			return max(4*quiet, 100*time.Millisecond)
 		}
-		return 2*quiet + slice
+		return 2*quiet + 2*slice
 	}
 	left := tries
 	if c.busy {
