@@ -28,6 +28,11 @@ func TestIdleConnectionsAreHeldAndServed(t *testing.T) {
 			"--set", "tls.cert=" + pki.Files.Cert, "--set", "tls.key=" + pki.Files.Key, "--set", "tls.client_ca=" + pki.Files.ClientCA}, withoutPlugins...)...)
 		idle(t, srv, "tls", 1000, 40<<10, pki.Client(t, "display"))
 	})
+	t.Run("TLS of the own authority", func(t *testing.T) {
+		srv := taktest.Run(t, append(taktest.Listening("tls"), withoutPlugins...)...)
+		addUser(t, srv.Admin, "display")
+		idle(t, srv, "tls", 1000, 40<<10, issue(t, srv.Admin, "display", false).TLS())
+	})
 }
 
 // withoutPlugins keeps what plugins take when they start, processor and memory, out

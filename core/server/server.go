@@ -133,6 +133,7 @@ func (s *Server) Start(ctx context.Context) (err error) {
 	}
 	s.background.Go(s.reserveIDs)
 	s.background.Go(s.sweep)
+	s.background.Go(s.settle)
 	s.pki.Start(context.WithoutCancel(ctx))
 	if err := s.startPlugins(ctx); err != nil {
 		return err

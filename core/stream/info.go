@@ -19,6 +19,13 @@ type Info struct {
 	Superseded uint64    `json:"superseded"` // positions left out because it was behind
 }
 
+// Count tells how many connections there are.
+func (s *Server) Count() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.open)
+}
+
 // Connections lists who is connected, by connection number.
 func (s *Server) Connections() []Info {
 	s.mu.Lock()

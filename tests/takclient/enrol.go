@@ -14,6 +14,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"strings"
@@ -25,6 +26,7 @@ import (
 // the clients and not after the server, and as picky as those.
 type Enrolment struct {
 	Web          string         // base URL of listen.web
+	Addr         string         // where the host of Web is; empty: as DNS says
 	Roots        *x509.CertPool // what the device trusts for it
 	User, Secret string         // a password or an enrolment code
 	UID          string
@@ -145,9 +147,14 @@ func (e *Enrolment) do(ctx context.Context, s step, want ...int) (*http.Response
 	for name, value := range s.header {
 		req.Header.Set(name, value)
 	}
-	client := &http.Client{Transport: &http.Transport{
-		TLSClientConfig: &tls.Config{RootCAs: e.Roots, MinVersion: tls.VersionTLS12}, DisableKeepAlives: true,
-	}}
+	tr := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: e.Roots, MinVersion: tls.VersionTLS12}, DisableKeepAlives: true}
+	if e.Addr != "" {
+		tr.DialContext = func(ctx context.Context, network, _ string) (net.Conn, error) {
+			var d net.Dialer
+			return d.DialContext(ctx, network, e.Addr)
+		}
+	}
+	client := &http.Client{Transport: tr}
 	resp, err := client.Do(req)
 	if err != nil {
 		return nil, nil, err

@@ -75,6 +75,12 @@ func Command(t testing.TB, args ...string) Output {
 	return command(t, func(*exec.Cmd) {}, args...)
 }
 
+// CommandWith is Command with that on its standard input.
+func CommandWith(t testing.TB, stdin string, args ...string) Output {
+	t.Helper()
+	return command(t, func(c *exec.Cmd) { c.Stdin = strings.NewReader(stdin) }, args...)
+}
+
 func command(t testing.TB, change func(*exec.Cmd), args ...string) Output {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
