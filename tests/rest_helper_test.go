@@ -29,7 +29,7 @@ import (
 
 // features are the plugins that come with the program, and that these tests are
 // about.
-var features = []string{"chat", "emergency"}
+var features = []string{"chat", "emergency", "files"}
 
 // builtFeatures gives them as make plugins built them, or builds them where it
 // did not.

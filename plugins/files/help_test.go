@@ -16,7 +16,7 @@ import (
 	"github.com/takhost/takhost/sdk/plugintest"
 )
 
-const manifestFile = "manifest.json"
+const manifestFile = "plugin.json"
 
 // bed is the plugin with people in two groups: anna and carl in both, bert in blue,
 // otto is an operator of both.
