@@ -119,7 +119,7 @@ func (s *Server) Start(ctx context.Context) (err error) {
 	if s.trusted, err = proxy.ParseTrusted(s.cfg.Trusted); err != nil {
 		return fmt.Errorf("trusted_proxies: %w", err)
 	}
-	for _, open := range []func(context.Context) error{s.openStore, s.openIDs, s.openGroups, s.openIdentity, s.openCertificates} {
+	for _, open := range []func(context.Context) error{s.listeners.probe, s.openStore, s.openIDs, s.openGroups, s.openIdentity, s.openCertificates} {
 		if err := open(ctx); err != nil {
 			return err
 		}
