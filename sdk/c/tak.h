@@ -75,8 +75,21 @@ enum {
 	TAK_HOST_PUT = 0x21,
 	TAK_HOST_DELETE = 0x22,
 	TAK_HOST_QUERY = 0x23,
-	TAK_HOST_COUNTER = 0x24
+	TAK_HOST_COUNTER = 0x24,
+	TAK_HOST_BLOB_PUT = 0x30,
+	TAK_HOST_BLOB_READ = 0x31,
+	TAK_HOST_BLOB_STAT = 0x32,
+	TAK_HOST_BLOB_LIST = 0x33,
+	TAK_HOST_ZIP_LIST = 0x34,
+	TAK_HOST_ZIP_ENTRY = 0x35,
+	TAK_HOST_PACK = 0x36,
+	TAK_HOST_BLOB_KEEP = 0x37,
+	TAK_HOST_BLOB_RELEASE = 0x38
 };
+
+/* Bytes of a file that are written, and that are read, at once. */
+#define TAK_MAX_BLOB_PUT (1u << 20)
+#define TAK_MAX_BLOB_READ (256u << 10)
 
 /* How an operation ended, in both directions. */
 typedef enum {
@@ -599,9 +612,23 @@ static inline void tak_key_after(tak_out *o) { tak_byte(o, 0xff); }
  * other than TAK_OK, is good until the call ends. answer may be NULL. */
 tak_status tak_host(uint32_t op, tak_str message, tak_str *answer);
 
+/* Why the host refused what it was asked last, in a sentence for people; empty when
+ * it did not. Pass it on:
+ *
+ *     if (s != TAK_OK)
+ *         return tak_fail(out, s, tak_reason());
+ */
+tak_str tak_reason(void);
+
 static inline tak_status tak_send(uint32_t op, const tak_out *message)
 {
 	return message->bad ? TAK_LIMIT : tak_host(op, tak_written(message), NULL);
+}
+
+/* Is tak_host for a message that may have found no memory. */
+static inline tak_status tak_ask(uint32_t op, const tak_out *message, tak_str *answer)
+{
+	return message->bad ? TAK_LIMIT : tak_host(op, tak_written(message), answer);
 }
 
 /* Writes one line to the server's log. */
@@ -657,7 +684,7 @@ static inline tak_status tak_get(tak_str collection, tak_str id, tak_document *d
 	tak_str answer;
 	tak_put_str(&m, 1, collection);
 	tak_put_str(&m, 2, id);
-	tak_status s = m.bad ? TAK_LIMIT : tak_host(TAK_HOST_GET, tak_written(&m), &answer);
+	tak_status s = tak_ask(TAK_HOST_GET, &m, &answer);
 	if (s == TAK_OK && !tak_next_document(&answer, d))
 		s = TAK_NOT_FOUND;
 	return s;
@@ -689,7 +716,7 @@ static inline tak_status tak_query(tak_str collection, tak_str after, uint32_t l
 	tak_put_str(&m, 1, collection);
 	tak_put_uint(&m, 6, limit);
 	tak_put_str(&m, 7, after);
-	return m.bad ? TAK_LIMIT : tak_host(TAK_HOST_QUERY, tak_written(&m), documents);
+	return tak_ask(TAK_HOST_QUERY, &m, documents);
 }
 
 /* Empty when there is no more. */
@@ -721,6 +748,185 @@ static inline tak_status tak_emit_group(tak_str xml, tak_str group)
 	return tak_send(TAK_HOST_EMIT, &m);
 }
 
+/* ---- files ---- */
+
+/* A file. Its bytes stay with the host; it is known by its SHA-256 in lower-case
+ * hexadecimal digits. Whoever has the hash may read it, so ask who the caller is
+ * before a hash that he sent is used.
+ *
+ * Writing one is not staged, keeping one is. A file that nobody keeps is removed an
+ * hour after it was written or given up. */
+typedef struct {
+	tak_str hash, content_type, name;
+	int64_t size; /* bytes */
+} tak_blob;
+
+static inline tak_blob tak_read_blob(tak_str message)
+{
+	tak_blob b = {{NULL, 0}, {NULL, 0}, {NULL, 0}, 0};
+	tak_field f;
+	while (tak_next(&message, &f)) {
+		switch (f.number) {
+		case 1:
+			b.hash = f.bytes;
+			break;
+		case 2:
+			b.size = (int64_t)f.value;
+			break;
+		case 3:
+			b.content_type = f.bytes;
+			break;
+		case 4:
+			b.name = f.bytes;
+			break;
+		}
+	}
+	return b;
+}
+
+/* Takes the next message of a number off another one; false at the end. */
+static inline bool tak_next_message(tak_str *in, uint32_t number, tak_str *message)
+{
+	tak_field f;
+	while (tak_next(in, &f))
+		if (f.number == number) {
+			*message = f.bytes;
+			return true;
+		}
+	return false;
+}
+
+/* Asks an operation that gives a file. */
+static inline tak_status tak_ask_blob(uint32_t op, const tak_out *m, tak_blob *b)
+{
+	tak_str answer;
+	tak_status s = tak_ask(op, m, &answer);
+	if (s == TAK_OK)
+		*b = tak_read_blob(answer);
+	return s;
+}
+
+/* Writes a file of up to TAK_MAX_BLOB_PUT bytes. */
+static inline tak_status tak_blob_put(tak_str name, tak_str content_type, tak_str data, tak_blob *b)
+{
+	tak_out m = {0};
+	tak_put_str(&m, 1, data);
+	tak_put_str(&m, 2, content_type);
+	tak_put_str(&m, 3, name);
+	return tak_ask_blob(TAK_HOST_BLOB_PUT, &m, b);
+}
+
+/* Reads up to length bytes, TAK_MAX_BLOB_READ at most, from an offset on; fewer at
+ * the end of the file. */
+static inline tak_status tak_blob_read(tak_str hash, int64_t offset, uint32_t length, tak_str *data)
+{
+	tak_out m = {0};
+	tak_put_str(&m, 1, hash);
+	tak_put_uint(&m, 2, (uint64_t)offset);
+	tak_put_uint(&m, 3, length);
+	return tak_ask(TAK_HOST_BLOB_READ, &m, data);
+}
+
+/* Tells about a file; TAK_NOT_FOUND when there is none. */
+static inline tak_status tak_blob_stat(tak_str hash, tak_blob *b)
+{
+	tak_out m = {0};
+	tak_put_str(&m, 1, hash);
+	return tak_ask_blob(TAK_HOST_BLOB_STAT, &m, b);
+}
+
+static inline tak_status tak_blob_tell(uint32_t op, tak_str hash, tak_str owner)
+{
+	tak_out m = {0};
+	tak_put_str(&m, 1, hash);
+	tak_put_str(&m, 2, owner);
+	return tak_send(op, &m);
+}
+
+/* Makes a file stay until tak_blob_release, for an owner, which is any text of the
+ * plugin's, such as the id of a document. Twice is as good as once. */
+static inline tak_status tak_blob_keep(tak_str hash, tak_str owner) { return tak_blob_tell(TAK_HOST_BLOB_KEEP, hash, owner); }
+
+/* Gives a file up for an owner, if it keeps it. */
+static inline tak_status tak_blob_release(tak_str hash, tak_str owner) { return tak_blob_tell(TAK_HOST_BLOB_RELEASE, hash, owner); }
+
+/* Asks what an owner keeps, 1,000 files at most: tak_next_blob. */
+static inline tak_status tak_blob_kept(tak_str owner, tak_str *blobs)
+{
+	tak_out m = {0};
+	tak_put_str(&m, 1, owner);
+	return tak_ask(TAK_HOST_BLOB_LIST, &m, blobs);
+}
+
+/* Takes the next file off a list; false at the end. */
+static inline bool tak_next_blob(tak_str *blobs, tak_blob *b)
+{
+	tak_str m;
+	if (!tak_next_message(blobs, 1, &m))
+		return false;
+	*b = tak_read_blob(m);
+	return true;
+}
+
+/* A file of a zip archive. */
+typedef struct {
+	tak_str name;
+	int64_t size; /* bytes, unpacked */
+} tak_zip_file;
+
+/* Asks for the files of a zip archive: tak_next_zip_file. One that is broken,
+ * encrypted, a bomb, or has names that lead elsewhere is TAK_INVALID, and tak_reason
+ * says why. */
+static inline tak_status tak_zip_list(tak_str hash, tak_str *files)
+{
+	tak_out m = {0};
+	tak_put_str(&m, 1, hash);
+	return tak_ask(TAK_HOST_ZIP_LIST, &m, files);
+}
+
+static inline bool tak_next_zip_file(tak_str *files, tak_zip_file *file)
+{
+	tak_str m;
+	if (!tak_next_message(files, 1, &m))
+		return false;
+	*file = (tak_zip_file){tak_str_field(m, 1), (int64_t)tak_uint_field(m, 2)};
+	return true;
+}
+
+/* Makes a file of a zip archive a blob. */
+static inline tak_status tak_zip_entry(tak_str hash, tak_str name, tak_blob *b)
+{
+	tak_out m = {0};
+	tak_put_str(&m, 1, hash);
+	tak_put_str(&m, 2, name);
+	return tak_ask_blob(TAK_HOST_ZIP_ENTRY, &m, b);
+}
+
+/* Makes a zip archive of what tak_pack_blob and tak_pack_data wrote into files. The
+ * same files give the same archive.
+ *
+ *     tak_out files = {0};
+ *     tak_pack_data(&files, TAK_S("note.txt"), TAK_S("hello"));
+ *     tak_pack_blob(&files, TAK_S("picture.jpg"), picture.hash);
+ *     s = tak_pack(&files, TAK_S("all.zip"), &archive);
+ */
+static inline tak_status tak_pack(tak_out *files, tak_str name, tak_blob *b)
+{
+	tak_put_str(files, 2, name);
+	return tak_ask_blob(TAK_HOST_PACK, files, b);
+}
+
+static inline void tak_pack_entry(tak_out *files, tak_str name, uint32_t number, tak_str content)
+{
+	uint32_t entry = tak_begin(files, 1);
+	tak_put_str(files, 1, name);
+	tak_put_str(files, number, content);
+	tak_end(files, entry);
+}
+
+static inline void tak_pack_blob(tak_out *files, tak_str name, tak_str hash) { tak_pack_entry(files, name, 2, hash); }
+static inline void tak_pack_data(tak_out *files, tak_str name, tak_str data) { tak_pack_entry(files, name, 3, data); }
+
 /* ---- answers ---- */
 
 /* Answers TAK_OP_DESCRIBE. */
@@ -748,11 +954,14 @@ typedef struct {
 	tak_str tree;   /* body: json, loose, xml */
 	tak_str body;   /* body: raw */
 	tak_str message; /* all of it */
+	tak_str content_type;
+	bool read_only; /* nothing may be staged */
 } tak_request;
 
 static inline tak_request tak_read_request(tak_str in)
 {
-	tak_request r = {{NULL, 0}, {NULL, 0}, {NULL, 0}, {NULL, 0}, {NULL, 0}, in};
+	const tak_str none = {NULL, 0};
+	tak_request r = {none, none, none, none, none, in, none, false};
 	tak_field f;
 	while (tak_next(&in, &f)) {
 		switch (f.number) {
@@ -771,9 +980,30 @@ static inline tak_request tak_read_request(tak_str in)
 		case 10:
 			r.body = f.bytes;
 			break;
+		case 12:
+			r.content_type = f.bytes;
+			break;
+		case 13:
+			r.read_only = f.value;
+			break;
 		}
 	}
 	return r;
+}
+
+/* Takes the next file off a request to a route whose body is blob: the one that was
+ * sent, or those of a multipart form. False behind the last one.
+ *
+ *     tak_blob b;
+ *     for (tak_str m = r.message; tak_next_upload(&m, &b);) ...
+ */
+static inline bool tak_next_upload(tak_str *message, tak_blob *b)
+{
+	tak_str m;
+	if (!tak_next_message(message, 11, &m))
+		return false;
+	*b = tak_read_blob(m);
+	return true;
 }
 
 static inline tak_str tak_pair(tak_str message, uint32_t number, tak_str name)
@@ -788,20 +1018,80 @@ static inline tak_str tak_pair(tak_str message, uint32_t number, tak_str name)
 /* A part of the path that the route names, and a parameter of the query. */
 static inline tak_str tak_param(const tak_request *r, tak_str name) { return tak_pair(r->message, 4, name); }
 static inline tak_str tak_query_param(const tak_request *r, tak_str name) { return tak_pair(r->message, 5, name); }
+/* A header, whose name is in lower case: few are let through. A field of a form. */
+static inline tak_str tak_request_header(const tak_request *r, tak_str name) { return tak_pair(r->message, 6, name); }
+static inline tak_str tak_form_field(const tak_request *r, tak_str name) { return tak_pair(r->message, 9, name); }
 
-/* Answers TAK_OP_HTTP. status 0 is 200, an empty content type what the route
- * declares. */
+/* Answers TAK_OP_HTTP in parts: tak_answer, then headers, then the parts of the body,
+ * one behind the other. The host puts documents and files in while it sends.
+ *
+ *     tak_answer(out, 0, picture.content_type);
+ *     tak_answer_blob(out, picture.hash, picture.name);
+ *     return TAK_OK;
+ *
+ * status 0 is 200, an empty content type what the route declares. */
+static inline void tak_answer(tak_out *out, unsigned status, tak_str content_type)
+{
+	tak_put_uint(out, 1, status);
+	tak_put_str(out, 2, content_type);
+}
+
+static inline void tak_answer_header(tak_out *out, tak_str name, tak_str value)
+{
+	uint32_t header = tak_begin(out, 3);
+	tak_put_str(out, 1, name);
+	tak_put_str(out, 2, value);
+	tak_end(out, header);
+}
+
+static inline void tak_answer_data(tak_out *out, tak_str data)
+{
+	uint32_t part = tak_begin(out, 4);
+	tak_put_str(out, 1, data);
+	tak_end(out, part);
+}
+
+static inline void tak_answer_document(tak_out *out, tak_str collection, tak_str id)
+{
+	uint32_t part = tak_begin(out, 4), document = tak_begin(out, 2);
+	tak_put_str(out, 1, collection);
+	tak_put_str(out, 2, id);
+	tak_end(out, document);
+	tak_end(out, part);
+}
+
+static inline void tak_answer_file(tak_out *out, tak_str hash, tak_str file_name, int64_t offset, int64_t length)
+{
+	uint32_t part = tak_begin(out, 4), blob = tak_begin(out, 4);
+	tak_put_str(out, 1, hash);
+	tak_put_str(out, 2, file_name);
+	tak_put_uint(out, 3, (uint64_t)offset);
+	tak_put_uint(out, 4, (uint64_t)length);
+	tak_end(out, blob);
+	tak_end(out, part);
+}
+
+/* A file; alone in an answer, it serves ranges and HEAD. A file name makes it a
+ * download. */
+static inline void tak_answer_blob(tak_out *out, tak_str hash, tak_str file_name) { tak_answer_file(out, hash, file_name, 0, 0); }
+
+/* A piece of a file: length bytes from offset on, fewer if it has no more; length 0
+ * means all that is left. An offset behind the end, or a number below zero, refuses
+ * the whole answer. What answers with 206 and Content-Range says so itself. */
+static inline void tak_answer_blob_range(tak_out *out, tak_str hash, int64_t offset, int64_t length)
+{
+	tak_answer_file(out, hash, (tak_str){NULL, 0}, offset, length);
+}
+
+/* Answers TAK_OP_HTTP with one body. */
 static inline tak_status tak_respond(tak_out *out, unsigned status, tak_str content_type, const tak_out *body)
 {
 	if (body->bad) {
 		out->bad = true;
 		return TAK_LIMIT;
 	}
-	tak_put_uint(out, 1, status);
-	tak_put_str(out, 2, content_type);
-	uint32_t part = tak_begin(out, 4);
-	tak_put_str(out, 1, tak_written(body));
-	tak_end(out, part);
+	tak_answer(out, status, content_type);
+	tak_answer_data(out, tak_written(body));
 	return TAK_OK;
 }
 
@@ -824,6 +1114,9 @@ TAK_IMPORT("take") extern int32_t tak_import_take(void *answer, uint32_t room);
 extern uint8_t __heap_base;
 static uint32_t tak_input_size;
 static uintptr_t tak_top;
+
+/* The message Error of the last operation, in the memory of the call. */
+static tak_str tak_refusal;
 
 static uintptr_t tak_bottom(void) { return ((uintptr_t)&__heap_base + 7) & ~(uintptr_t)7; }
 
@@ -867,19 +1160,25 @@ tak_status tak_host(uint32_t op, tak_str message, tak_str *answer)
 {
 	const uint32_t room = 512;
 	void *p = tak_alloc(room);
+	tak_refusal = (tak_str){NULL, 0};
 	if (!p)
 		return TAK_LIMIT;
 	uint64_t result = tak_import_call(op, message.p, message.n, p, room);
 	uint32_t n = (uint32_t)result;
-	if (n > room && answer) {
+	tak_status s = (tak_status)(result >> 32);
+	if (n > room && (answer || s != TAK_OK)) {
 		p = tak_alloc(n);
 		if (!p || tak_import_take(p, n) != (int32_t)n)
 			return TAK_LIMIT;
 	}
 	if (answer)
 		*answer = (tak_str){p, n};
-	return (tak_status)(result >> 32);
+	if (s != TAK_OK)
+		tak_refusal = (tak_str){p, n};
+	return s;
 }
+
+tak_str tak_reason(void) { return tak_str_field(tak_refusal, 2); }
 
 TAK_EXPORT("tak_abi") int32_t tak_abi(void) { return TAK_ABI_MAJOR << 16 | TAK_ABI_MINOR; }
 
@@ -897,6 +1196,7 @@ TAK_EXPORT("tak_call") uint64_t tak_call(uint32_t op, uint32_t n)
 {
 	static uint8_t no_memory[1] = {TAK_LIMIT};
 	tak_top = tak_bottom() + tak_input_size;
+	tak_refusal = (tak_str){NULL, 0};
 	tak_out out = {0};
 	tak_byte(&out, TAK_OK);
 	tak_status s = tak_handle(op, (tak_str){(const char *)tak_bottom(), n}, &out);

@@ -76,7 +76,7 @@ Caller user=1s name=2s roles=3s* in_set=4i out_set=5i client=6s certificate_seri
 Audience groups=1s* all=2? uids=3s* callsigns=4s* topic=5s as_event=6i set=7i except=8s*
 Description name=1s version=2s abi=3i sdk=4s ops=5u*
 Grant capability=1s types=2s* groups=3s* box=4@Box missions=5? rate=6i span=7i rows=8i bytes=9i number=10i prefixes=11s* listeners=12s* names=13s* hosts=14s* methods=15s* listen=16s* dial=17s* trust=18s* actions=19s*
-Init name=1s version=2s config=3b grants=4@Grant* role=5u node=6i from_version=7s base_urls=8s*
+Init name=1s version=2s config=3b grants=4@Grant* role=5u node=6i from_version=7s base_urls=8s* base_listeners=9s* node_id=10s
 Snapshot version=1s entries=2@SnapshotEntry*
 SnapshotEntry key=1b value=2b
 Reindex documents=1@Document* indexes=2s*
@@ -135,7 +135,7 @@ HTTPResponse status=1i content_type=2s headers=3@Pair* parts=4@Part*
 Part data=1b document=2@DocumentPart range=3@RangePart blob=4@BlobPart
 DocumentPart collection=1s id=2s
 RangePart query=1@Query separator=2s
-BlobPart hash=1s file_name=2s
+BlobPart hash=1s file_name=2s offset=3i length=4i
 Fetch method=1s url=2s headers=3@Pair* body=4b blob=5s idempotency_key=6s timeout=7i as=8u
 Fetched status=1i headers=2@Pair* content_type=3s body=4b tree=5b blob=6@BlobRef
 Action name=1s version=2u body=3b tree=4b caller=5@Caller
@@ -614,8 +614,13 @@ class Call:
 
     @property
     def start(self):
-        """The Init message: name, version, grants, role, node, base_urls."""
+        """The Init message: name, version, grants, role, node, node_id, base_urls."""
         return self._plugin._start
+
+    def base_url(self, listener):
+        """Where clients reach a listener (https, web, rest, http), "" when it is closed."""
+        start = self._plugin._start
+        return dict(zip(start.base_listeners, start.base_urls)).get(listener, "")
 
     @property
     def config(self):
@@ -818,6 +823,17 @@ def document(collection, id):
 def documents(collection, index="", separator=",", **range):
     """A part of an answer: the bodies of all documents of a query."""
     return Part(range=RangePart(query=_query(collection, index, **range), separator=separator))
+
+
+def blob(hash, file_name=""):
+    """A part of an answer: a file. A name makes it a download, if it is all of the answer."""
+    return Part(blob=BlobPart(hash=hash, file_name=file_name))
+
+
+def blob_range(hash, offset, length=0):
+    """A part of an answer: length bytes of a file from offset on; 0: all that is left.
+    Status 206 and Content-Range are for the plugin to say."""
+    return Part(blob=BlobPart(hash=hash, offset=offset, length=length))
 
 
 # ---- the plugin ----

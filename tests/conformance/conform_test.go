@@ -14,10 +14,10 @@ func TestConformance(t *testing.T) {
 	for i := range languages {
 		l := &languages[i]
 		t.Run(l.name, func(t *testing.T) {
-			s := &subject{language: l, module: l.load(t), used: map[feature]bool{}}
+			s := &subject{language: l, module: l.load(t), files: newFileHost(t), used: map[feature]bool{}}
 			t.Cleanup(func() { s.close(t) })
 			whole := true
-			for _, tt := range slices.Concat(lifeCases, eventCases, storeCases, hostCases, requestCases, faultCases) {
+			for _, tt := range slices.Concat(lifeCases, eventCases, storeCases, hostCases, requestCases, fileCases, faultCases) {
 				ran := false
 				t.Run(tt.name, func(t *testing.T) {
 					ran = true

@@ -15,6 +15,8 @@
 //   - Each operation of the host has a route, whose arguments are the members of a JSON
 //     body. What it gives stands in the answer, with a bar behind each field. An error
 //     of the host is passed on, with its status, and with the step before its message.
+//   - Operations on files go to the server's own host and store, and TestFilesOverHTTP
+//     has the same guests take uploads and answer with files in a whole server.
 //
 // What an SDK leaves out on purpose stands in the table of languages, with the reason;
 // a case then asks that the guest says so properly, and no entry may be there for

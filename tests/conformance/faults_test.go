@@ -53,6 +53,15 @@ func passesOnRefusals(p *plugin) {
 		{hostapi.HostIdentity, "identity", `"user":"x"`, "identity"},
 		{hostapi.HostCall, "call", `"name":"a.b"`, "call"},
 		{hostapi.HostRandom, "random", `"n":4`, "random"},
+		{hostapi.HostBlobPut, "blob.put", `"data":"x"`, "file"},
+		{hostapi.HostBlobRead, "blob.read", `"hash":"x","length":1`, "file"},
+		{hostapi.HostBlobStat, "blob.stat", `"hash":"x"`, "file"},
+		{hostapi.HostBlobList, "blob.kept", `"owner":"x"`, "file"},
+		{hostapi.HostBlobZipList, "zip.list", `"hash":"x"`, "file"},
+		{hostapi.HostBlobZipEntry, "zip.entry", `"hash":"x","name":"a"`, "file"},
+		{hostapi.HostBlobPack, "pack", `"entries":[{"name":"a","data":"b"}]`, "file"},
+		{hostapi.HostBlobKeep, "blob.keep", `"hash":"x","owner":"o"`, "file"},
+		{hostapi.HostBlobRelease, "blob.release", `"hash":"x","owner":"o"`, "file"},
 	} {
 		for s := hostapi.Retry; s <= hostapi.Gone; s++ {
 			p.host.Fail = map[hostapi.HostOp]hostapi.Status{tt.op: s}
@@ -79,6 +88,9 @@ func isNotBrokenByInput(p *plugin) {
 		{hostapi.OpHTTP, (&wire.HTTPRequest{Route: "request", Query: []wire.Pair{{Name: "q", Value: "b"}}, Caller: &wire.Caller{User: "x"},
 			Tree: p.json(`{"a":[1,{"b":"c"}],"d":null}`)}).Append(nil)},
 		{hostapi.OpHTTP, p.tree("put", `{"collection":"c","id":"d","keys":{"by":[{"text":"a"},{"int":"1"}]}}`).Append(nil)},
+		{hostapi.OpHTTP, p.tree("pack", `{"name":"z","entries":[{"name":"a","hash":"b"},{"name":"c","data":"d"}]}`).Append(nil)},
+		{hostapi.OpHTTP, (&wire.HTTPRequest{Route: "upload", Form: []wire.Pair{{Name: "note", Value: "x"}}, Blobs: refs(2), ReadOnly: true}).Append(nil)},
+		{hostapi.OpHTTP, (&wire.HTTPRequest{Route: "download", Query: []wire.Pair{{Name: "hash", Value: "x"}}}).Append(nil)},
 		{hostapi.OpInit, p.initOf(someConfig).Append(nil)},
 		{hostapi.OpTimer, (&wire.Timer{Name: "tick", Data: []byte("x")}).Append(nil)},
 		{hostapi.OpAction, (&wire.Action{Name: "add", Body: []byte("x"), Caller: &wire.Caller{Via: []string{"a"}}}).Append(nil)},

@@ -5,6 +5,8 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"os"
+	"path/filepath"
+	"sync"
 	"testing"
 
 	"github.com/takhost/takhost/core/plugin/guest"
@@ -13,9 +15,10 @@ import (
 
 // language is one way to write and run a plugin.
 type language struct {
-	name string
-	sdk  string // what describe calls it
-	load func(*testing.T) guest.Module
+	name    string
+	sdk     string                  // what describe calls it
+	build   func(testing.TB) []byte // a module, or the program of a process
+	process bool
 	// panics is the code of the error that a panic is answered with; empty: it is a trap.
 	panics string
 	// lacks has what the SDK leaves out on purpose. A case says so, and asks what
@@ -32,7 +35,6 @@ const (
 	filters     feature = "filters"
 	errorCodes  feature = "codes of errors"
 	attributes  feature = "attributes of log lines"
-	answerParts feature = "parts and headers of answers"
 	exits       feature = "ending itself"
 	listsItsOps feature = "its operations in describe"
 )
@@ -42,17 +44,13 @@ const folder = "tests/conformance/testdata/"
 var languages = []language{
 	{
 		name: "go", sdk: "go sdk 1.0", panics: "panic", mutations: 1000,
-		load: func(t *testing.T) guest.Module {
-			return load(t, guest.Code{Name: "conform", Module: read(t, BuildGo(t, folder+"go", false))})
-		},
+		build: func(t testing.TB) []byte { return read(t, BuildGo(t, folder+"go", false)) },
 	}, {
-		name: "go-process", sdk: "go sdk 1.0", panics: "panic", mutations: 200,
-		load: func(t *testing.T) guest.Module { return loadProcess(t, BuildGo(t, folder+"go", true)) },
+		name: "go-process", sdk: "go sdk 1.0", panics: "panic", mutations: 200, process: true,
+		build: func(t testing.TB) []byte { return read(t, BuildGo(t, folder+"go", true)) },
 	}, {
 		name: "c", sdk: "c header 1.0", mutations: 2000,
-		load: func(t *testing.T) guest.Module {
-			return load(t, guest.Code{Name: "conform", Module: BuildC(t, folder+"c")})
-		},
+		build: func(t testing.TB) []byte { return BuildC(t, folder+"c") },
 		lacks: map[feature]string{
 			attributes:  "tak_log takes a text alone",
 			exits:       "without a C library nothing but a trap ends a module",
@@ -60,24 +58,50 @@ var languages = []language{
 		},
 	}, {
 		name: "rust", sdk: "rust crate 1.0", mutations: 2000,
-		load: func(t *testing.T) guest.Module {
-			return load(t, guest.Code{Name: "conform", Module: BuildRust(t, folder+"rust")})
-		},
+		build: func(t testing.TB) []byte { return BuildRust(t, folder+"rust") },
 		lacks: map[feature]string{
 			attributes:  "log takes a text alone",
 			errorCodes:  "an Error is a status and a message",
-			answerParts: "a Response is one body",
 			exits:       "wasm32-unknown-unknown has no system to exit to",
 			listsItsOps: "a trait does not tell which of its methods a plugin has",
 		},
 	}, {
-		name: "python", sdk: "python sdk 1.0", panics: "exception", mutations: 200,
-		load:  func(t *testing.T) guest.Module { return loadProcess(t, BuildPython(t, folder+"python/conform.py")) },
+		name: "python", sdk: "python sdk 1.0", panics: "exception", mutations: 200, process: true,
+		build: func(t testing.TB) []byte { return read(t, BuildPython(t, folder+"python/conform.py")) },
 		lacks: map[feature]string{filters: "filters are for WASM plugins: an event cannot wait for a process"},
 	},
 }
 
-func read(t *testing.T, file string) []byte {
+// code gives what the language's guest is built to, once for all tests.
+func (l *language) code(t testing.TB) []byte {
+	t.Helper()
+	built.Lock()
+	defer built.Unlock()
+	if built.code[l.name] == nil {
+		built.code[l.name] = l.build(t) // which may leave the test out
+	}
+	return built.code[l.name]
+}
+
+var built = struct {
+	sync.Mutex
+	code map[string][]byte // by language
+}{code: map[string][]byte{}}
+
+// load prepares the language's guest for the time of a test.
+func (l *language) load(t *testing.T) guest.Module {
+	t.Helper()
+	if !l.process {
+		return load(t, guest.Code{Name: "conform", Module: l.code(t)})
+	}
+	program := filepath.Join(t.TempDir(), "plugin")
+	if err := os.WriteFile(program, l.code(t), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	return loadProcess(t, program)
+}
+
+func read(t testing.TB, file string) []byte {
 	t.Helper()
 	b, err := os.ReadFile(file)
 	if err != nil {
@@ -107,6 +131,7 @@ type subject struct {
 	*language
 	module   guest.Module
 	host     *Host
+	files    *fileHost
 	instance guest.Instance
 	used     map[feature]bool // of lacks
 }

@@ -25,6 +25,8 @@ type Host struct {
 	Clients []wire.Client
 	// Identities are those that can be asked for.
 	Identities map[wire.IdentityQuery]wire.Identity
+	// Files serves the operations on files; nil: there are none.
+	Files guest.Host
 	// Fail answers an operation with a status instead of serving it.
 	Fail map[hostapi.HostOp]hostapi.Status
 
@@ -53,7 +55,7 @@ type message interface {
 
 // Reset makes the host a new one.
 func (h *Host) Reset() {
-	h.Page, h.Config, h.Now, h.Clients, h.Identities, h.Fail = 0, nil, 0, nil, nil, nil
+	h.Page, h.Config, h.Now, h.Clients, h.Identities, h.Files, h.Fail = 0, nil, 0, nil, nil, nil, nil
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.seen = seen{}
@@ -83,12 +85,15 @@ func refusal(dst []byte, s hostapi.Status, why string) ([]byte, hostapi.Status) 
 }
 
 // Serve serves guest.Host.
-func (h *Host) Serve(_ context.Context, op hostapi.HostOp, in, dst []byte) ([]byte, hostapi.Status) {
+func (h *Host) Serve(ctx context.Context, op hostapi.HostOp, in, dst []byte) ([]byte, hostapi.Status) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.asked = append(h.asked, op)
 	if s, ok := h.Fail[op]; ok {
 		return refusal(dst, s, "the test wants it so")
+	}
+	if c, ok := op.Capability(); ok && c == hostapi.CapBlobs && h.Files != nil {
+		return h.Files.Serve(ctx, op, in, dst)
 	}
 	in = slices.Clone(in) // what messages have of bytes is kept
 	switch op {

@@ -38,11 +38,11 @@ func (p *plugin) initOf(config string) *wire.Init {
 	return &wire.Init{
 		Name: "conform-é", Version: "2.1.0", Config: p.json(config), Role: wire.RolePool, Node: 7, FromVersion: "2.0.0",
 		Grants:   []wire.Grant{{Capability: "events.emit", Types: []string{"a-*", "b-t-f"}}, {Capability: "store"}},
-		BaseURLs: []string{"https://tak.example:8443", "http://localhost"},
+		BaseURLs: []string{"https://tak.example:8443", "http://localhost"}, BaseListeners: []string{"https", "http"}, NodeID: "node-é",
 	}
 }
 
-const begun = "conform-é|2.1.0|m|500.5|3|1|7|2.0.0|events.emit|a-*|b-t-f|store|https://tak.example:8443|http://localhost|"
+const begun = "conform-é|2.1.0|m|500.5|3|1|7|2.0.0|events.emit|a-*|b-t-f|store|https://tak.example:8443|http://localhost|https|http|node-é|"
 
 func describesItself(p *plugin) {
 	var d wire.Description
@@ -89,7 +89,7 @@ func reconfigures(p *plugin) {
 	p.host.Config = p.json(config)
 	p.must(hostapi.OpReconfigure, p.initOf(config), nil)
 	p.same("what reconfigure said", p.host.Documents("state")["config"],
-		"conform-é|2.1.0|km|2|0|1|7|2.0.0|events.emit|a-*|b-t-f|store|https://tak.example:8443|http://localhost|")
+		"conform-é|2.1.0|km|2|0|1|7|2.0.0|events.emit|a-*|b-t-f|store|https://tak.example:8443|http://localhost|https|http|node-é|")
 	p.same("the config later", p.route("config", ""), "km|2|")
 	p.same("its memory", p.handled(), "3|")
 }

@@ -76,10 +76,6 @@ func readsLargeBodies(p *plugin) {
 }
 
 func answersParts(p *plugin) {
-	if p.lacks(answerParts) {
-		p.refused(hostapi.OpHTTP, (&wire.HTTPRequest{Route: "response"}).Append(nil), hostapi.Unsupported)
-		return
-	}
 	from := p.key(index.String("a"))
 	want := wire.HTTPResponse{
 		Status: 207, ContentType: "text/x", Headers: []wire.Pair{{Name: "x-a", Value: "b"}, {Name: "x-ä"}},

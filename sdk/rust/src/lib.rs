@@ -28,6 +28,7 @@
 //! The operations, messages and layouts are those of hostapi/plugin.proto,
 //! hostapi/view.go, batch.go and tree.go in the server's sources.
 
+pub mod blob;
 mod event;
 mod host;
 mod key;
@@ -40,7 +41,7 @@ pub use host::{
 };
 pub use key::Key;
 pub use message::{Field, Reader, Writer};
-pub use plugin::{Plugin, Refused, Request, Response};
+pub use plugin::{Part, Plugin, Refused, Request, Response};
 
 /// The version of the contract, as tak_abi gives it: major << 16 | minor.
 pub const ABI: i32 = 1 << 16;
@@ -57,6 +58,15 @@ pub mod op {
     pub const DELETE: u32 = 0x22;
     pub const QUERY: u32 = 0x23;
     pub const COUNTER: u32 = 0x24;
+    pub const BLOB_PUT: u32 = 0x30;
+    pub const BLOB_READ: u32 = 0x31;
+    pub const BLOB_STAT: u32 = 0x32;
+    pub const BLOB_LIST: u32 = 0x33;
+    pub const ZIP_LIST: u32 = 0x34;
+    pub const ZIP_ENTRY: u32 = 0x35;
+    pub const PACK: u32 = 0x36;
+    pub const BLOB_KEEP: u32 = 0x37;
+    pub const BLOB_RELEASE: u32 = 0x38;
 }
 
 /// How an operation ended, in both directions.

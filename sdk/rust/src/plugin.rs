@@ -1,5 +1,6 @@
 //! What the host asks of a plugin.
 
+use crate::blob::BlobRef;
 use crate::message::{pair, Reader, Writer};
 use crate::{Batch, Error, Result, Status, Tree};
 
@@ -66,6 +67,9 @@ pub struct Request<'a> {
     pub tree: Tree<'a>,
     /// With body raw.
     pub body: &'a [u8],
+    pub content_type: &'a str,
+    /// Nothing may be staged.
+    pub read_only: bool,
     /// All of it: HTTPRequest of plugin.proto.
     pub message: &'a [u8],
 }
@@ -78,6 +82,8 @@ impl<'a> Request<'a> {
             path: "",
             tree: Tree(&[]),
             body: &[],
+            content_type: "",
+            read_only: false,
             message,
         };
         for f in Reader(message) {
@@ -87,6 +93,8 @@ impl<'a> Request<'a> {
                 3 => r.path = f.text(),
                 8 => r.tree = Tree(f.bytes),
                 10 => r.body = f.bytes,
+                12 => r.content_type = f.text(),
+                13 => r.read_only = f.value != 0,
                 _ => {}
             }
         }
@@ -102,6 +110,23 @@ impl<'a> Request<'a> {
     pub fn query(&self, name: &str) -> Option<&'a str> {
         pair(self.message, 5, name)
     }
+
+    /// A header, whose name is in lower case. Few are let through.
+    pub fn header(&self, name: &str) -> Option<&'a str> {
+        pair(self.message, 6, name)
+    }
+
+    /// A field of a form.
+    pub fn form(&self, name: &str) -> Option<&'a str> {
+        pair(self.message, 9, name)
+    }
+
+    /// With body blob: the file that was sent, or those of a multipart form.
+    pub fn blobs(&self) -> impl Iterator<Item = BlobRef> + 'a {
+        Reader(self.message)
+            .filter(|f| f.number == 11)
+            .map(|f| BlobRef::read(f.bytes))
+    }
 }
 
 /// The answer to a request.
@@ -112,6 +137,9 @@ pub struct Response {
     /// Empty: what the route declares.
     pub content_type: String,
     pub body: Vec<u8>,
+    pub headers: Vec<(String, String)>,
+    /// What follows on `body`, one behind the other.
+    pub parts: Vec<Part>,
 }
 
 impl Response {
@@ -121,6 +149,71 @@ impl Response {
             body: body.into(),
             ..Response::default()
         }
+    }
+
+    /// A body of parts.
+    pub fn of(parts: impl Into<Vec<Part>>) -> Response {
+        Response {
+            parts: parts.into(),
+            ..Response::default()
+        }
+    }
+
+    /// Adds a header.
+    pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Response {
+        self.headers.push((name.into(), value.into()));
+        self
+    }
+}
+
+/// A piece of a body: Part of plugin.proto. The host puts documents and files in while
+/// it sends, so they never pass through the plugin.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Part(pub Vec<u8>);
+
+impl Part {
+    fn made(write: impl FnOnce(&mut Writer)) -> Part {
+        let mut m = Writer::new();
+        write(&mut m);
+        Part(m.0)
+    }
+
+    pub fn data(data: impl AsRef<[u8]>) -> Part {
+        Part::made(|m| {
+            m.bytes(1, data);
+        })
+    }
+
+    /// The body of a document.
+    pub fn document(collection: &str, id: &str) -> Part {
+        Part::made(|m| {
+            m.message(2, |d| {
+                d.bytes(1, collection).bytes(2, id);
+            });
+        })
+    }
+
+    /// A file; alone in an answer, it serves ranges and HEAD. A file name makes it a
+    /// download; empty: it is none.
+    pub fn blob(hash: &str, file_name: &str) -> Part {
+        Part::made(|m| {
+            m.message(4, |b| {
+                b.bytes(1, hash).bytes(2, file_name);
+            });
+        })
+    }
+
+    /// A piece of a file: `length` bytes from `offset` on, fewer if it has no more; length
+    /// 0 means all that is left. An offset behind the end, or a number below zero, refuses
+    /// the whole answer. What answers with 206 and Content-Range says so itself.
+    pub fn blob_range(hash: &str, offset: i64, length: i64) -> Part {
+        Part::made(|m| {
+            m.message(4, |b| {
+                b.bytes(1, hash)
+                    .uint(3, offset as u64)
+                    .uint(4, length as u64);
+            });
+        })
     }
 }
 
@@ -249,11 +342,18 @@ pub mod exports {
 
     fn respond(r: Response) -> Vec<u8> {
         let mut m = Writer::new();
-        m.uint(1, r.status.into())
-            .bytes(2, r.content_type)
-            .message(4, |part| {
-                part.bytes(1, r.body);
+        m.uint(1, r.status.into()).bytes(2, r.content_type);
+        for (name, value) in r.headers {
+            m.message(3, |h| {
+                h.bytes(1, name).bytes(2, value);
             });
+        }
+        if r.parts.is_empty() || !r.body.is_empty() {
+            m.bytes(4, Part::data(r.body).0);
+        }
+        for part in r.parts {
+            m.bytes(4, part.0);
+        }
         m.0
     }
 }

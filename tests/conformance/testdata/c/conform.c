@@ -83,20 +83,19 @@ static void dump(tak_out *o, tak_node n)
 }
 
 /* An error with the step in front of what the host said. */
-static tak_status pass_on(tak_out *out, tak_status s, tak_str step, tak_str answer)
+static tak_status pass_on(tak_out *out, tak_status s, tak_str step)
 {
 	tak_out o = {0};
 	tak_text(&o, step);
 	tak_text(&o, TAK_S(": "));
-	tak_text(&o, tak_str_field(answer, 2));
+	tak_text(&o, tak_reason());
 	return tak_fail(out, s, tak_written(&o));
 }
 
 static tak_status ask(tak_out *out, tak_str step, uint32_t op, const tak_out *m, tak_str *answer)
 {
-	*answer = (tak_str){NULL, 0};
-	tak_status s = m->bad ? TAK_LIMIT : tak_host(op, tak_written(m), answer);
-	return s == TAK_OK ? s : pass_on(out, s, step, *answer);
+	tak_status s = tak_ask(op, m, answer);
+	return s == TAK_OK ? s : pass_on(out, s, step);
 }
 
 /* ---- members of a request's JSON ---- */
@@ -193,6 +192,8 @@ static tak_status configure(tak_str in, tak_out *out)
 		}
 	}
 	each(&o, in, 8);
+	each(&o, in, 9);
+	field(&o, tak_str_field(in, 10));
 	return tak_put(TAK_S("state"), TAK_S("config"), tak_written(&o));
 }
 
@@ -420,6 +421,7 @@ static tak_status on_action(tak_str in, tak_out *out)
 	return TAK_OK;
 }
 
+#include "files.h"
 #include "routes.h"
 
 tak_status tak_handle(uint32_t op, tak_str in, tak_out *out)

@@ -92,12 +92,12 @@ static void request(const tak_request *r, tak_out *o)
 	field(o, r->route);
 	field(o, r->method);
 	field(o, r->path);
-	field(o, tak_str_field(r->message, 12));
+	field(o, r->content_type);
 	field(o, tak_param(r, TAK_S("id")));
 	field(o, tak_query_param(r, TAK_S("q")));
 	field(o, tak_query_param(r, TAK_S("none")));
-	field(o, tak_pair(r->message, 6, TAK_S("x-a")));
-	field(o, tak_pair(r->message, 9, TAK_S("f")));
+	field(o, tak_request_header(r, TAK_S("x-a")));
+	field(o, tak_form_field(r, TAK_S("f")));
 	field(o, r->body);
 	tak_str who = tak_str_field(r->message, 7);
 	field(o, tak_str_field(who, 1));
@@ -110,31 +110,15 @@ static void request(const tak_request *r, tak_out *o)
 	dump(o, tak_root(r->tree));
 }
 
-static void header(tak_out *out, tak_str name, tak_str value)
-{
-	uint32_t h = tak_begin(out, 3);
-	tak_put_str(out, 1, name);
-	tak_put_str(out, 2, value);
-	tak_end(out, h);
-}
-
-static void data(tak_out *out, tak_str text)
-{
-	uint32_t part = tak_begin(out, 4);
-	tak_put_str(out, 1, text);
-	tak_end(out, part);
-}
-
 /* An answer of several parts. */
 static tak_status response(tak_out *out)
 {
 	tak_out from = {0};
 	tak_key_text(&from, TAK_S("a"));
-	tak_put_uint(out, 1, 207);
-	tak_put_str(out, 2, TAK_S("text/x"));
-	header(out, TAK_S("x-a"), TAK_S("b"));
-	header(out, TAK_S("x-\u00e4"), TAK_S(""));
-	data(out, TAK_S("["));
+	tak_answer(out, 207, TAK_S("text/x"));
+	tak_answer_header(out, TAK_S("x-a"), TAK_S("b"));
+	tak_answer_header(out, TAK_S("x-\u00e4"), TAK_S(""));
+	tak_answer_data(out, TAK_S("["));
 	uint32_t part = tak_begin(out, 4), documents = tak_begin(out, 3), q = tak_begin(out, 1);
 	tak_put_str(out, 1, TAK_S("seen"));
 	tak_put_str(out, 2, TAK_S("by-kinds"));
@@ -145,13 +129,8 @@ static tak_status response(tak_out *out)
 	tak_put_str(out, 2, TAK_S(","));
 	tak_end(out, documents);
 	tak_end(out, part);
-	part = tak_begin(out, 4);
-	uint32_t document = tak_begin(out, 2);
-	tak_put_str(out, 1, TAK_S("seen"));
-	tak_put_str(out, 2, TAK_S("x"));
-	tak_end(out, document);
-	tak_end(out, part);
-	data(out, TAK_S("]"));
+	tak_answer_document(out, TAK_S("seen"), TAK_S("x"));
+	tak_answer_data(out, TAK_S("]"));
 	return TAK_OK;
 }
 
@@ -161,6 +140,9 @@ static tak_status on_http(tak_str in, tak_out *out)
 	tak_out o = {0}, m = {0};
 	tak_str answer;
 	tak_status s = TAK_OK;
+	bool done = false;
+	if (on_file(r, &o, out, &s, &done))
+		return done || s != TAK_OK ? s : tak_respond(out, 0, TAK_S(""), &o);
 #define ROUTE(name) (tak_equal(r->route, TAK_S(name)))
 	if ROUTE("request") {
 		request(r, &o);
@@ -271,8 +253,7 @@ static tak_status on_http(tak_str in, tak_out *out)
 		s = tak_fail(out, (tak_status)whole(r, TAK_S("status")), arg(r, TAK_S("message")));
 		tak_put_str(out, 1, arg(r, TAK_S("code")));
 	} else if ROUTE("large") {
-		for (int64_t i = 0, n = whole(r, TAK_S("n")); i < n; i++)
-			tak_byte(&o, (uint8_t)('a' + i % 26));
+		letters(&o, whole(r, TAK_S("n")));
 	} else if ROUTE("sum") {
 		tak_str body = r->body;
 		tak_document d;

@@ -40,6 +40,8 @@ func newPlugin() *sdk.Plugin {
 			"request": request, "response": response, "config": config, "clock": clock, "random": random, "log": log,
 			"put": put, "get": get, "delete": remove, "query": query, "count": count, "key": key, "counter": counter,
 			"emit": emit, "timer.set": setTimer, "timer.cancel": cancelTimer, "clients": clients, "identity": identity, "call": call,
+			"blob.put": putFile, "blob.read": readFile, "blob.stat": statFile, "blob.keep": keepFile, "blob.release": releaseFile,
+			"blob.kept": keptFiles, "zip.list": listZip, "zip.entry": unzip, "pack": packFiles, "upload": upload, "download": download,
 			"fail": fail, "large": large, "sum": sum, "panic": panics, "spin": spin, "exit": exit,
 			"sick": func(*sdk.Call, *sdk.Request, *sdk.Response) error { g.sick = true; return nil },
 		},
@@ -63,7 +65,7 @@ func configure(c *sdk.Call, s *sdk.Start) error {
 		o.fields(g.Capability)
 		o.fields(g.Types...)
 	}
-	o.fields(s.BaseURLs...)
+	o.fields(s.BaseURLs...).fields(s.BaseListeners...).fields(s.NodeID)
 	return c.Collection("state").Put("config", o.b)
 }
 

@@ -117,11 +117,15 @@ func fail(_ *sdk.Call, r *sdk.Request, _ *sdk.Response) error {
 }
 
 func large(_ *sdk.Call, r *sdk.Request, w *sdk.Response) error {
-	b := make([]byte, whole(r, "n"))
+	return answer(w, &out{letters(whole(r, "n"))})
+}
+
+func letters(n int64) []byte {
+	b := make([]byte, n)
 	for i := range b {
 		b[i] = 'a' + byte(i%26)
 	}
-	return answer(w, &out{b})
+	return b
 }
 
 // sum measures the body of a document, or of the request.

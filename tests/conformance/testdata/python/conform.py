@@ -35,7 +35,8 @@ def configure(call, start):
         raise takhost.Error("invalid", "config.refuse: " + c["refuse"], "config")
     grants = [f for g in start.grants for f in (g.capability, *g.types)]
     call.put("state", "config", fields(start.name, start.version, c.get("unit", ""), c.get("radius", ""), len(c.get("list", [])),
-                                       start.role, start.node, start.from_version, *grants, *start.base_urls))
+                                       start.role, start.node, start.from_version, *grants, *start.base_urls, *start.base_listeners,
+                                       start.node_id))
 
 
 @plugin.init
@@ -224,10 +225,13 @@ def fail(call, r):
     raise takhost.Error(takhost.STATUSES[whole(r, "status")], text(r, "message"), text(r, "code"))
 
 
+def letters(n):
+    return (b"abcdefghijklmnopqrstuvwxyz" * (n // 26 + 1))[:n]
+
+
 @route
 def large(call, r):
-    n = whole(r, "n")
-    return (b"abcdefghijklmnopqrstuvwxyz" * (n // 26 + 1))[:n]
+    return letters(whole(r, "n"))
 
 
 @route
@@ -331,6 +335,93 @@ def key(call, r):
 def counter(call, r):
     with step("counter"):
         return fields(call.next(text(r, "name")))
+
+
+# ---- files ----
+
+def ref(b):
+    return fields(b.hash, b.size, b.content_type, b.name)
+
+
+@route
+def blob_put(call, r):
+    with step("file"):
+        return ref(call.put_file(letters(whole(r, "n")) or text(r, "data"), text(r, "name"), text(r, "type")))
+
+
+@route
+def blob_read(call, r):
+    with step("file"):
+        return fields(call.read_file(text(r, "hash"), whole(r, "offset"), whole(r, "length")).hex())
+
+
+@route
+def blob_stat(call, r):
+    with step("file"):
+        return ref(call.stat_file(text(r, "hash")))
+
+
+@route
+def blob_keep(call, r):
+    with step("file"):
+        call.keep_file(text(r, "hash"), text(r, "owner"))
+
+
+@route
+def blob_release(call, r):
+    with step("file"):
+        call.release_file(text(r, "hash"), text(r, "owner"))
+
+
+@route
+def blob_kept(call, r):
+    with step("file"):
+        return "".join(map(ref, call.kept_files(text(r, "owner"))))
+
+
+@route
+def zip_list(call, r):
+    with step("file"):
+        return "".join(fields(e.name, e.size) for e in call.zip_list(text(r, "hash")))
+
+
+@route
+def zip_entry(call, r):
+    with step("file"):
+        return ref(call.zip_entry(text(r, "hash"), text(r, "name")))
+
+
+@route
+def pack(call, r):
+    files = {}
+    for e in r.tree.child("entries"):
+        hash, data = e.child("hash").text, e.child("data").text
+        files[e.child("name").text] = takhost.BlobRef(hash=hash) if hash else data
+    with step("file"):
+        return ref(call.pack(text(r, "name"), files))
+
+
+@route
+def upload(call, r):
+    """Says what came."""
+    return fields(r.content_type, r.form.get("note", ""), str(r.message.read_only).lower()) + "".join(map(ref, r.blobs))
+
+
+@route
+def download(call, r):
+    """Answers with a file, a piece of it from an offset on, or with several parts."""
+    hash = r.query["hash"]
+    if "mixed" in r.query:
+        return takhost.Response([takhost.Part(data=b"["), takhost.blob(hash), takhost.Part(data=b"|"), takhost.blob_range(hash, 1, 2),
+                                 takhost.Part(data=b"]")])
+    if "offset" not in r.query:
+        return takhost.Response([takhost.blob(hash, r.query.get("name", ""))])
+    offset, length = int(r.query["offset"]), int(r.query["length"])
+    with step("file"):
+        size = call.stat_file(hash).size
+    end = min(offset + length, size) if length > 0 else size
+    return takhost.Response([takhost.blob_range(hash, offset, length)], 206,
+                            headers={"Content-Range": "bytes %d-%d/%d" % (offset, end - 1, size)})
 
 
 plugin.run()

@@ -1,7 +1,8 @@
 //! The conformance guest in Rust; package conformance has the cases.
 
-use tak::{op, Batch, Error, Node, Reader, Refused, Request, Response, Result, Status, Tree, View, Writer};
+use tak::{op, Batch, Error, Node, Part, Reader, Refused, Request, Response, Result, Status, Tree, View, Writer};
 
+mod files;
 mod store;
 use store::*;
 
@@ -50,7 +51,7 @@ fn configure(input: &[u8]) -> Result<()> {
             5 => role = f.value,
             6 => node = f.value,
             7 => head[2] = f.text(),
-            8 => fields!(tail, f.text()),
+            8 | 9 | 10 => fields!(tail, f.text()),
             _ => {}
         }
     }
@@ -121,6 +122,9 @@ impl tak::Plugin for Conform {
     }
 
     fn http(&mut self, r: Request) -> Result<Response> {
+        if let Some(answer) = files::http(&r) {
+            return answer;
+        }
         let mut o = String::new();
         match r.route {
             "request" => request(&mut o, &r),
@@ -170,7 +174,8 @@ impl tak::Plugin for Conform {
                 fields!(o, Reader(&answer).find(|f| f.number == 1).map_or("", |f| f.text()))
             }
             "fail" => return Err(Error::new(status(whole(&r, "status")), arg(&r, "message"))),
-            "large" => return Ok(Response::new((0..whole(&r, "n")).map(|i| b'a' + (i % 26) as u8).collect::<Vec<u8>>())),
+            "large" => return Ok(Response::new(letters(whole(&r, "n")))),
+            "response" => return Ok(response()),
             "sum" => {
                 let mut body = r.body.to_vec();
                 if !arg(&r, "id").is_empty() {
@@ -223,14 +228,21 @@ impl tak::Plugin for Conform {
     }
 }
 
+/// An answer of several parts.
+fn response() -> Response {
+    let key = tak::Key::new().text("a");
+    let mut range = Writer::new();
+    range.message(3, |m| {
+        m.message(1, |q| drop(q.bytes(1, "seen").bytes(2, "by-kinds").bytes(3, &key.0).bytes(4, key.after().0))).bytes(2, ",");
+    });
+    let parts = [Part::data("["), Part(range.0), Part::document("seen", "x"), Part::data("]")];
+    Response { status: 207, content_type: "text/x".to_string(), ..Response::of(parts) }.header("x-a", "b").header("x-ä", "")
+}
+
 fn request(o: &mut String, r: &Request) {
-    let pair = |field, name: &str| {
-        let found = Reader(r.message).find(|f| f.number == field && bytes(f.bytes, 1) == name.as_bytes());
-        found.map_or(String::new(), |f| text(f.bytes, 2).to_string())
-    };
-    fields!(o, r.route, r.method, r.path, text(r.message, 12));
+    fields!(o, r.route, r.method, r.path, r.content_type);
     fields!(o, r.param("id").unwrap_or(""), r.query("q").unwrap_or(""), r.query("none").unwrap_or(""));
-    fields!(o, pair(6, "x-a"), pair(9, "f"), std::str::from_utf8(r.body).unwrap_or(""));
+    fields!(o, r.header("x-a").unwrap_or(""), r.form("f").unwrap_or(""), std::str::from_utf8(r.body).unwrap_or(""));
     let who = bytes(r.message, 7);
     fields!(o, text(who, 1), text(who, 2));
     Reader(who).filter(|f| f.number == 3).for_each(|f| fields!(o, f.text()));

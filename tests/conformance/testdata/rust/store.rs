@@ -34,6 +34,10 @@ pub fn hex(b: &[u8]) -> String {
     b.iter().map(|b| format!("{b:02x}")).collect()
 }
 
+pub fn letters(n: i64) -> Vec<u8> {
+    (0..n).map(|i| b'a' + (i % 26) as u8).collect()
+}
+
 /// Puts the step in front of an error.
 pub fn step<T>(name: &str, r: Result<T>) -> Result<T> {
     r.map_err(|e| Error::new(e.status, format!("{name}: {}", e.message)))
