@@ -27,6 +27,7 @@ func TestExamples(t *testing.T) {
 	t.Run("geofence", func(t *testing.T) { testGeofence(t, srv) })
 	t.Run("redact", func(t *testing.T) { testRedact(t, srv) })
 	t.Run("webhook", func(t *testing.T) { testWebhook(t, srv) })
+	t.Run("pictures", func(t *testing.T) { testPictures(t, srv) })
 }
 
 // withExample builds an example, installs it with these settings and all that it asks for,
