@@ -117,6 +117,10 @@ func (a *Archive) Routed(evs []*hostapi.Event) {
 	}
 }
 
+// SetQueue changes how many events and bytes may wait for the database. What waits
+// already is stored, also if it is more.
+func (a *Archive) SetQueue(events int, bytes int64) { a.q.bound(events, bytes) }
+
 // Flush waits until everything queued before the call is committed, or given up
 // as Stats tells.
 func (a *Archive) Flush(ctx context.Context) error {

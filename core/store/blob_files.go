@@ -88,8 +88,14 @@ func (s *blobFiles) create() (*halfBlob, error) {
 
 // Write implements io.Writer.
 func (h *halfBlob) Write(p []byte) (int, error) {
-	n, err := h.f.Write(p)
+	n, err := h.write(p)
 	h.hash.Write(p[:n])
+	return n, err
+}
+
+// write is Write without the hash.
+func (h *halfBlob) write(p []byte) (int, error) {
+	n, err := h.f.Write(p)
 	h.size += int64(n)
 	if h.size-h.flush >= flushEvery {
 		beginFlush(h.f, h.flush, h.size-h.flush)

@@ -25,9 +25,10 @@ func newBlobMetrics(b *Blobs, reg prometheus.Registerer) (*blobMetrics, error) {
 	}
 	m.collectors = []prometheus.Collector{
 		m.written, m.swept,
-		gauge("files", "Files that are stored.", b.plugins.blobFiles.Load),
-		gauge("bytes", "Bytes of all files.", b.plugins.blobBytes.Load),
+		gauge("files", "Files that are stored.", b.plugins.room.files.Load),
+		gauge("bytes", "Bytes of all files.", b.plugins.room.bytes.Load),
 		gauge("unfinished_bytes", "Bytes of files that are being written.", b.writing.Load),
+		gauge("promised_bytes", "Bytes that files which are being written may have, as announced, or as far as they have come.", b.plugins.room.promises),
 	}
 	if reg == nil {
 		return m, nil

@@ -12,11 +12,12 @@ import (
 )
 
 // BlobReader reads a file of the store. Any number may read one at once, and go
-// on when it is removed meanwhile.
+// on when it is removed meanwhile. It must be closed.
 type BlobReader struct {
 	Blob
 	modified time.Time
 	*os.File
+	done func()
 }
 
 var (
@@ -26,6 +27,15 @@ var (
 
 // Modified tells when the file came.
 func (r *BlobReader) Modified() time.Time { return r.modified }
+
+// Close implements io.Closer.
+func (r *BlobReader) Close() error {
+	err := r.File.Close()
+	if err == nil || !errors.Is(err, fs.ErrClosed) {
+		r.done()
+	}
+	return err
+}
 
 // Open opens a file; the caller closes it. The error has the code not_found when
 // there is none.
@@ -59,7 +69,8 @@ func (b *Blobs) open(ctx context.Context, hash string) (*BlobReader, error) {
 	case info.Size() != blob.Size:
 		err = fmt.Errorf("file %s has %d bytes, it should have %d: it is damaged", hash, info.Size(), blob.Size)
 	default:
-		return &BlobReader{blob, info.ModTime(), f}, nil
+		b.plugins.holds.read(hash)
+		return &BlobReader{blob, info.ModTime(), f, func() { b.plugins.holds.unread(hash) }}, nil
 	}
 	return nil, errors.Join(err, f.Close())
 }

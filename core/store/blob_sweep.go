@@ -58,7 +58,7 @@ func (b *Blobs) Sweep(ctx context.Context) (files int, err error) {
 		if err != nil || len(hashes) == 0 {
 			return files, err
 		}
-		n, err := b.remove(ctx, hashes)
+		n, err := b.remove(ctx, hashes, b.isOld)
 		files += n
 		if err != nil || n == 0 {
 			return files, err
@@ -70,18 +70,21 @@ func (b *Blobs) Sweep(ctx context.Context) (files int, err error) {
 // oldest is before when a file that nobody keeps must have been touched to go.
 func (b *Blobs) oldest() int64 { return b.clock.now().Add(-BlobTTL).UnixMicro() }
 
-// remove removes those of the files that nobody needs. They are set aside while
-// the transaction holds everybody else up, and only removed when it is committed.
-func (b *Blobs) remove(ctx context.Context, hashes []string) (files int, err error) {
+// remove removes those of the files that nobody keeps and that may go. They are set
+// aside while the transaction holds everybody else up, and only removed when it is
+// committed. Whoever writes one of them holds it before he enters it, which waits
+// for the transaction: so either may sees the hold, or the writer enters it anew.
+func (b *Blobs) remove(ctx context.Context, hashes []string, may func(*blobRow) bool) (files int, err error) {
+	b.removes.Lock()
+	defer b.removes.Unlock()
 	var gone []string
 	var bytes int64
 	err = b.plugins.change(ctx, "remove files", func(t *stateTx) error {
 		gone, bytes = nil, 0
-		oldest := b.oldest()
 		var rows []blobRow
 		err := t.find(&selectBlobs, len(hashes), nameArgs(hashes), func(r *sql.Rows) error {
 			row, err := scanBlob(r)
-			if row.refs == 0 && row.touched < oldest {
+			if err == nil && row.refs == 0 && may(&row) {
 				rows = append(rows, row)
 			}
 			return err
@@ -104,11 +107,18 @@ func (b *Blobs) remove(ctx context.Context, hashes []string) (files int, err err
 		}
 		return 0, err
 	}
-	b.plugins.blobFiles.Add(-int64(len(gone)))
-	b.plugins.blobBytes.Add(-bytes)
 	b.metrics.swept.Add(float64(len(gone)))
 	for _, hash := range gone {
 		err = errors.Join(err, b.files.removeAside(hash))
 	}
+	b.plugins.room.change(-int64(len(gone)), -bytes, 0)
 	return len(gone), err
 }
+
+// isOld says whether a file that nobody keeps may go in any case.
+func (b *Blobs) isOld(r *blobRow) bool {
+	return r.touched < b.oldest() && !b.plugins.holds.isHeld(r.Hash)
+}
+
+// isLoose says whether it may go when room is short.
+func (b *Blobs) isLoose(r *blobRow) bool { return b.plugins.holds.isLoose(r.Hash) }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"sync"
 	"unicode/utf8"
 )
 
@@ -16,15 +15,7 @@ var ErrTooLarge = errors.New("too large")
 // ErrNoSpace marks the error of code unavailable for a disk that has no room.
 var ErrNoSpace = errors.New("no space")
 
-const (
-	// diskReserve, or lowPercent of a smaller disk, stays free: the databases must
-	// go on.
-	diskReserve = 2 << 30
-	diskStep    = 16 << 20 // bytes written between two looks at the disk
-
-	copyBuffer = 32 << 10
-	maxBlobTag = 512 // bytes of a name or content type
-)
+const maxBlobTag = 512 // bytes of a name or content type
 
 // BlobSpec says what is to be written.
 type BlobSpec struct {
@@ -32,6 +23,7 @@ type BlobSpec struct {
 	Name        string
 	Max         int64 // bytes
 	Size        int64 // as announced, so that what has no room is refused at once; 0: not known
+	Hold        *Hold // holds it from Keep on; nil: it has its grace, see graceTime
 }
 
 // BlobWriter writes one file. Keep or Drop ends it. It belongs to one goroutine
@@ -41,9 +33,11 @@ type BlobWriter struct {
 	spec BlobSpec
 	half *halfBlob
 	sum  string // when it is finished
-	step int64  // size at which the disk is looked at again
+	step int64  // size at which quota and disk are looked at again
 	err  error
 	done bool
+
+	promised int64 // bytes, see blobRoom; a commit of its row takes them away
 }
 
 // Create begins a file.
@@ -53,11 +47,14 @@ func (b *Blobs) Create(spec BlobSpec) (*BlobWriter, error) {
 	if spec.Max > 0 && spec.Size > spec.Max {
 		return nil, w.fault(w.tooLarge())
 	}
-	if err := w.room(spec.Size); err != nil {
+	size := max(spec.Size, 0)
+	if err := b.makeRoom(size, size); err != nil {
 		return nil, w.fault(err)
 	}
+	w.promised, w.step = size, diskStep
 	var err error
 	if w.half, err = b.files.create(); err != nil {
+		b.plugins.room.takeBack(w.promised)
 		return nil, w.fault(err)
 	}
 	return w, nil
@@ -82,25 +79,25 @@ func (w *BlobWriter) tooLarge() error {
 	return &Error{Code: Limit, Msg: fmt.Sprintf("it is larger than %d bytes", w.spec.Max), Err: ErrTooLarge}
 }
 
-// room says whether n more bytes may be written.
+// room makes sure that there is room for n bytes that are about to be written.
 func (w *BlobWriter) room(n int64) error {
-	if quota := w.b.quota.Load(); quota > 0 {
-		_, there := w.b.Total()
-		if there+w.b.writing.Load()+n > quota {
-			return &Error{Code: Limit, Msg: fmt.Sprintf("all files together may have %d bytes, and have %d", quota, there)}
-		}
-	}
-	dir := w.b.files.dir
-	if dir == "" {
+	size := w.half.size + n
+	need := size - w.promised
+	if need <= 0 && size <= w.step {
 		return nil
 	}
-	free, total, err := w.b.disk(dirThere(dir))
-	if err != nil || total == 0 {
-		return nil // the disk says itself when it is full
+	w.step = size + diskStep
+	if need <= 0 {
+		return w.b.makeRoom(0, w.promised-w.half.size)
 	}
-	if float64(free) < float64(n)+min(diskReserve, float64(total)*lowPercent/100) {
-		return noSpace(fmt.Errorf("%d bytes are free", free))
+	if step := max(need, roomStep); w.b.plugins.room.promise(step, w.promised+step-w.half.size, w.b.diskRoom) == nil {
+		w.promised += step
+		return nil
 	}
+	if err := w.b.makeRoom(need, n); err != nil {
+		return err
+	}
+	w.promised += need
 	return nil
 }
 
@@ -117,6 +114,13 @@ func (w *BlobWriter) fault(err error) error {
 
 // Write implements io.Writer. After an error nothing more is taken.
 func (w *BlobWriter) Write(p []byte) (n int, err error) {
+	n, err = w.write(p)
+	w.half.hash.Write(p[:n])
+	return n, err
+}
+
+// write is Write without the hash.
+func (w *BlobWriter) write(p []byte) (n int, err error) {
 	if w.err == nil && (w.done || w.sum != "") {
 		w.err = w.fault(&Error{Code: Invalid, Msg: "it has ended"})
 	}
@@ -127,14 +131,11 @@ func (w *BlobWriter) Write(p []byte) (n int, err error) {
 		w.err = w.fault(w.tooLarge())
 		return 0, w.err
 	}
-	if w.half.size+int64(len(p)) > w.step {
-		if err := w.room(int64(len(p))); err != nil {
-			w.err = w.fault(err)
-			return 0, w.err
-		}
-		w.step = w.half.size + diskStep
+	if err := w.room(int64(len(p))); err != nil {
+		w.err = w.fault(err)
+		return 0, w.err
 	}
-	n, err = w.half.Write(p)
+	n, err = w.half.write(p)
 	w.b.writing.Add(int64(n))
 	if err != nil {
 		w.err = w.fault(err)
@@ -150,14 +151,23 @@ func (w *BlobWriter) Finish() (err error) {
 	if w.err != nil || w.sum != "" {
 		return w.err
 	}
+	if n := w.promised - w.half.size; n > 0 { // less came than was announced
+		w.b.plugins.room.takeBack(n)
+		w.promised -= n
+	}
+	if err := w.b.makeRoom(0, 0); err != nil { // the quota may be another one by now
+		w.err = w.fault(err)
+		return w.err
+	}
 	if w.sum, err = w.half.finish(); err != nil {
 		w.err = w.fault(err)
 	}
 	return w.err
 }
 
-// Keep makes it a file of the store. When it returns without an error, the file
-// survives a power cut, and stays for an hour or as long as somebody keeps it.
+// Keep makes it a file of the store. A file of the same content that is there already
+// costs no room in the end, though both need theirs until then. When it returns without an error, the file
+// survives a power cut, and stays as long as somebody keeps it, and as its Hold says.
 func (w *BlobWriter) Keep(ctx context.Context) (Blob, error) {
 	if err := w.Finish(); err != nil {
 		return Blob{}, err
@@ -173,8 +183,14 @@ func (w *BlobWriter) Keep(ctx context.Context) (Blob, error) {
 	}
 	// The row is first: from its commit on the sweep leaves a file of this hash
 	// alone, be it the one that is there already or this one.
+	hold := w.spec.Hold
+	if hold == nil {
+		hold = w.b.Hold()
+		defer hold.End()
+	}
+	hold.add(blob.Hash)
 	work := w.b.plugins.Begin()
-	work.enter(blob)
+	work.enter(blob, w)
 	if _, err := work.Commit(ctx); err != nil {
 		return Blob{}, w.fault(err)
 	}
@@ -195,10 +211,9 @@ func (w *BlobWriter) Drop() {
 	w.done = true
 	w.half.drop()
 	w.b.writing.Add(-w.half.size)
+	w.b.plugins.room.takeBack(w.promised)
+	w.promised = 0
 }
-
-// copyBuffers are for readers of files and uploads.
-var copyBuffers = sync.Pool{New: func() any { return new([copyBuffer]byte) }}
 
 // Put writes a file out of r. After an error nothing of it is left; an error of r
 // is in its chain.
@@ -216,16 +231,17 @@ func (b *Blobs) Put(ctx context.Context, r io.Reader, spec BlobSpec) (Blob, erro
 
 // ReadFrom implements io.ReaderFrom with little memory.
 func (w *BlobWriter) ReadFrom(r io.Reader) (int64, error) {
-	buf := copyBuffers.Get().(*[copyBuffer]byte)
-	defer copyBuffers.Put(buf)
 	before := w.half.size
+	sum := newBesideHash(w.half.hash)
+	defer sum.end()
 	for {
+		buf := sum.buffer()
 		n, err := r.Read(buf[:])
-		if n > 0 {
-			if _, werr := w.Write(buf[:n]); werr != nil {
-				return w.half.size - before, werr
-			}
+		_, werr := w.write(buf[:n])
+		if werr != nil {
+			return w.half.size - before, werr
 		}
+		sum.take(buf, n)
 		if err == io.EOF {
 			return w.half.size - before, nil
 		}

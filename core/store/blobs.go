@@ -15,7 +15,7 @@ import (
 // Blobs keeps files of any size under the SHA-256 of their content. The bytes
 // lie in the data folder; a row of the database says that a file is there, rows
 // of plugins who needs it. One that nobody needs is removed an hour after it was
-// last written or given up.
+// last written or given up, or as soon as room is short, see Hold and graceTime.
 //
 // A file is written beside its place, synced, entered in the database and then
 // renamed. So what has a row and a name is whole, also after a crash or a power
@@ -30,10 +30,11 @@ type Blobs struct {
 	opt     BlobOptions
 	disk    func(dir string) (free, total uint64, err error)
 	clock   *clock
-	quota   atomic.Int64
 
-	writing atomic.Int64 // bytes of unfinished files
-	metrics *blobMetrics
+	writing  atomic.Int64 // bytes of unfinished files
+	metrics  *blobMetrics
+	reclaims sync.Mutex // held while files are removed because room is short; taken before removes
+	removes  sync.Mutex // held while any are: a file that is set aside has one name
 
 	stop context.CancelFunc // ends the goroutine that sweeps
 	wait sync.WaitGroup
@@ -44,7 +45,7 @@ type BlobOptions struct {
 	Quota int64 // bytes of all files; 0: no limit but the disk
 }
 
-// BlobTTL is how long a file stays that nobody keeps.
+// BlobTTL is how long a file stays that nobody keeps, unless room is short.
 const BlobTTL = time.Hour
 
 // Blob is a file of the store.
@@ -63,12 +64,12 @@ func newBlobs(ctx context.Context, p *Plugins, opt *Options) (*Blobs, error) {
 		return nil, err
 	}
 	b := &Blobs{files: files, plugins: p, log: opt.Log, opt: opt.Blobs, disk: opt.FreeDisk, clock: newClock(opt.Now, opt.test.elapsed)}
-	b.quota.Store(opt.Blobs.Quota)
+	p.room.quota.Store(opt.Blobs.Quota)
 	err = p.list(ctx, func() {}, "SELECT COUNT(*), CAST(COALESCE(SUM(size), 0) AS bigint) FROM blobs", nil, func(rows *sql.Rows) error {
 		var n, size int64
 		err := rows.Scan(&n, &size)
-		p.blobFiles.Store(n)
-		p.blobBytes.Store(size)
+		p.room.files.Store(n)
+		p.room.bytes.Store(size)
 		return err
 	})
 	if err != nil {
@@ -83,11 +84,11 @@ func (s *Store) Blobs() *Blobs { return s.blobs }
 
 // SetQuota changes how many bytes all files may have; 0 is no limit. What is
 // there stays.
-func (b *Blobs) SetQuota(bytes int64) { b.quota.Store(max(bytes, 0)) }
+func (b *Blobs) SetQuota(bytes int64) { b.plugins.room.quota.Store(max(bytes, 0)) }
 
 // Total tells how many files there are, and their bytes.
 func (b *Blobs) Total() (files, bytes int64) {
-	return b.plugins.blobFiles.Load(), b.plugins.blobBytes.Load()
+	return b.plugins.room.files.Load(), b.plugins.room.bytes.Load()
 }
 
 // Stat tells about a file; the error has the code not_found when there is none.

@@ -53,6 +53,7 @@ type groupBlobs struct {
 	rows    map[string]*blobRow
 	refs    map[ownedName]map[string]Blob // plugin and hash → owner → as it was when it was kept
 	changes map[refKey]*Blob              // nil: it goes
+	written []*BlobWriter                 // whose files are entered
 }
 
 func newGroupBlobs() groupBlobs {
@@ -141,7 +142,8 @@ func (g *group) checkBlobs(w *Work) error {
 func (g *group) applyBlobs(w *Work) {
 	for hash, b := range w.blobs {
 		row := g.blobs.rows[hash]
-		row.Blob, row.fresh, row.touched, row.there, row.changed = b, row.fresh || !row.there, g.now, true, true
+		row.Blob, row.fresh, row.touched, row.there, row.changed = b.Blob, row.fresh || !row.there, g.now, true, true
+		g.blobs.written = append(g.blobs.written, b.by)
 	}
 	for k, r := range w.refs {
 		h, row := ownedName{k.plugin, k.hash}, g.blobs.rows[k.hash]
@@ -203,12 +205,25 @@ func (g *group) writeBlobs() error {
 	})
 }
 
-// countBlobs counts the files that a transaction has entered.
+// countBlobs counts the files that a transaction has entered, and passes on what
+// became of them.
 func (p *Plugins) countBlobs(g *group) {
+	var files, bytes, promised int64
 	for _, r := range g.blobs.rows {
 		if r.fresh {
-			p.blobFiles.Add(1)
-			p.blobBytes.Add(r.Size)
+			files++
+			bytes += r.Size
+			p.holds.entered(r.Hash)
+		}
+	}
+	for _, w := range g.blobs.written { // they wait for the commit
+		promised += w.promised
+		w.promised = 0
+	}
+	p.room.change(files, bytes, promised)
+	for k, b := range g.blobs.changes {
+		if b != nil {
+			p.holds.kept(k.hash)
 		}
 	}
 }

@@ -140,7 +140,7 @@ func (b *Blobs) removeModule(sum string) error {
 		return nil
 	})
 	if err == nil {
-		_, err = b.remove(ctx, []string{sum})
+		_, err = b.remove(ctx, []string{sum}, b.isOld)
 	}
 	return err
 }

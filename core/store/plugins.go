@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/uptrace/bun"
@@ -71,7 +70,7 @@ type DocPage struct {
 	Count     uint64 // with DocQuery.Count; there are no documents then
 
 	// Next gives the following page. It is empty when nothing follows. It may be
-	// set on a short or even empty page: a page ends at 4 MiB of bodies and when
+	// set on a short or even empty page: a page ends at 1 MiB of bodies and when
 	// it has looked at 20,000 documents that the reader may not see.
 	Next string
 }
@@ -132,7 +131,8 @@ type Plugins struct {
 
 	maxLetters, maxLetterBytes int64 // of a plugin
 
-	blobFiles, blobBytes atomic.Int64 // of all files
+	room  blobRoom // of all files
+	holds *holds
 
 	writing sync.Mutex                  // held from the begin of a transaction to its end; taken before mu
 	writers map[*rowStatement]*sql.Stmt // prepared for transactions, nil when used but not prepared yet; guarded by writing
@@ -149,7 +149,7 @@ func (s *Store) Plugins() *Plugins { return s.plugins }
 func newPlugins(ctx context.Context, d *database, opt *Options) (*Plugins, error) {
 	p := &Plugins{
 		db: d, log: opt.Log, now: opt.Now, abort: make(chan struct{}), hook: opt.test.commitHook, maxLetters: opt.test.letters, maxLetterBytes: opt.test.letterBytes,
-		writers: map[*rowStatement]*sql.Stmt{}, readers: map[*rowStatement]*sql.Stmt{}, used: map[string]int64{}, reindex: map[string]*Reindex{},
+		holds: newHolds(opt.test.elapsed), writers: map[*rowStatement]*sql.Stmt{}, readers: map[*rowStatement]*sql.Stmt{}, used: map[string]int64{}, reindex: map[string]*Reindex{},
 	}
 	p.queue = newCommitQueue(p)
 	if d.sqlite {

@@ -43,13 +43,15 @@ var dropNames = [dropReasons]string{"queue full", "disk nearly full", "refused",
 // queue holds the events that wait for the writer. It is bounded in events and
 // bytes; those the writer has in hand count until they are stored or given up.
 type queue struct {
-	types     cot.TypeSet
+	types   cot.TypeSet
+	wake    chan struct{} // capacity 1; the writer looks again
+	dropped chan struct{} // capacity 1; the keeper reports
+
+	mu sync.Mutex // guards what is below
+
 	maxEvents int
 	maxBytes  int64
-	wake      chan struct{} // capacity 1; the writer looks again
-	dropped   chan struct{} // capacity 1; the keeper reports
 
-	mu      sync.Mutex
 	ring    []*hostapi.Event // a power of two long; grows as needed
 	head, n int
 	held    int         // events, those in the writer's hand included
@@ -73,6 +75,13 @@ func newQueue(types cot.TypeSet, maxEvents int, maxBytes int64) *queue {
 		wake: make(chan struct{}, 1), dropped: make(chan struct{}, 1),
 		ring: make([]*hostapi.Event, 1024),
 	}
+}
+
+// bound sets how much may wait. What waits already stays, also if it is more.
+func (q *queue) bound(events int, bytes int64) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.maxEvents, q.maxBytes = events, bytes
 }
 
 func sizeOf(e *hostapi.Event) int64 { return int64(len(e.XML)) + eventCost }

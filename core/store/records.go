@@ -3,7 +3,6 @@ package store
 import (
 	"context"
 	"database/sql"
-	"encoding/json"
 	"fmt"
 )
 
@@ -35,51 +34,9 @@ func (s *Store) Records(ctx context.Context) ([]Record, error) {
 	return all, nil
 }
 
-// ChangeRecords removes records, puts others, and adds to the audit, all in one
-// transaction. One that is to be removed need not be there; one that is put
-// replaces that of the same name, and is there in the end even if it is in both
-// lists. With ErrOutcome in the error's chain it is not known whether that was
-// done.
+// ChangeRecords is Change of records alone.
 func (s *Store) ChangeRecords(ctx context.Context, put, remove []Record, audit []AuditEntry) error {
-	const what = "change records"
-	for _, list := range [][]Record{put, remove} {
-		for i := range list {
-			if err := list[i].check(); err != nil {
-				return fmt.Errorf("%s: %w", what, err)
-			}
-		}
-	}
-	for _, r := range put {
-		if !json.Valid(r.Body) {
-			return fmt.Errorf("%s: %w", what, invalidf("%s %s: its body is not JSON", r.Kind, r.ID))
-		}
-	}
-	// PostgreSQL refuses a statement that puts one row twice.
-	last := map[[2]string]int{}
-	for i, r := range put {
-		last[[2]string{r.Kind, r.ID}] = i
-	}
-	if len(last) < len(put) {
-		var once []Record
-		for i, r := range put {
-			if last[[2]string{r.Kind, r.ID}] == i {
-				once = append(once, r)
-			}
-		}
-		put = once
-	}
-	audit = cleanAudit(audit, s.plugins.now())
-	return s.plugins.change(ctx, what, func(t *stateTx) error {
-		err := t.exec(&deleteRecords, len(remove), func(i int, to []any) []any { return append(to, remove[i].Kind, remove[i].ID) })
-		if err != nil {
-			return err
-		}
-		err = t.exec(&putRecords, len(put), func(i int, to []any) []any { return append(to, put[i].Kind, put[i].ID, put[i].Body) })
-		if err != nil {
-			return err
-		}
-		return t.addAudit(audit)
-	})
+	return s.Change(ctx, RecordChange{Put: put, Remove: remove, Audit: audit})
 }
 
 func (r *Record) check() error {

@@ -257,7 +257,7 @@ func TestMetrics(t *testing.T) {
 		"takhost_archive_bytes": float64(s.Archive().Stats().Bytes), "takhost_archive_queue_events": 0,
 		"takhost_archive_queue_bytes": 0, "takhost_archive_up": 1, "takhost_archive_dropped_total/queue full": 0,
 		"takhost_archive_dropped_total/disk nearly full": 0, "takhost_archive_dropped_total/refused": 0, "takhost_archive_dropped_total/closed": 0,
-		"takhost_blobs_files": 0, "takhost_blobs_bytes": 0, "takhost_blobs_unfinished_bytes": 0, "takhost_blobs_written_bytes_total": 0, "takhost_blobs_swept_total": 0,
+		"takhost_blobs_files": 0, "takhost_blobs_bytes": 0, "takhost_blobs_unfinished_bytes": 0, "takhost_blobs_promised_bytes": 0, "takhost_blobs_written_bytes_total": 0, "takhost_blobs_swept_total": 0,
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("metrics (-want +got):\n%s", diff)

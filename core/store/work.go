@@ -32,8 +32,8 @@ type Work struct {
 	notes    map[ownedName][]byte
 	letters  []DeadLetter
 	refs     map[refKey]stagedRef
-	blobs    map[string]Blob  // files that are written in it, by their hash
-	bytes    map[*Owner]int64 // by how much staged documents change the owner's
+	blobs    map[string]writtenBlob // files that are written in it, by their hash
+	bytes    map[*Owner]int64       // by how much staged documents change the owner's
 
 	journal []func() // undoes the steps of staging, last one first
 	done    bool

@@ -9,8 +9,14 @@ import (
 	"github.com/takhost/takhost/hostapi"
 )
 
-// enter stages the row of a file that is about to get its name.
-func (w *Work) enter(b Blob) { stage(w, &w.blobs, b.Hash, b) }
+// writtenBlob is a file that is about to get its name.
+type writtenBlob struct {
+	Blob
+	by *BlobWriter
+}
+
+// enter stages its row.
+func (w *Work) enter(b Blob, by *BlobWriter) { stage(w, &w.blobs, b.Hash, writtenBlob{b, by}) }
 
 // KeepBlob stages that an owner, which is any text of the plugin's, keeps a file.
 // When it keeps it already, that is no error.
@@ -37,7 +43,7 @@ func overBlobQuota(o *Owner, total int64) error {
 }
 
 // ReleaseBlob stages that an owner keeps a file no longer, if it does. A file that
-// nobody keeps is removed an hour later.
+// nobody keeps is removed an hour later, or as soon as room is short.
 func (w *Work) ReleaseBlob(o *Owner, owner, hash string) error {
 	if err := w.check(o, "owner of a file", owner); err != nil {
 		return fmt.Errorf("release a file: %w", err)

@@ -14,10 +14,7 @@ import (
 	"github.com/takhost/takhost/hostapi"
 )
 
-const (
-	docPageBytes = 4 << 20 // bodies of one page of more than one document
-	docPageLook  = 20_000  // documents that a page looks at
-)
+const docPageLook = 20_000 // documents that a page looks at
 
 // Query gives one page of documents.
 func (w *Work) Query(ctx context.Context, o *Owner, q DocQuery) (DocPage, error) {
@@ -211,7 +208,7 @@ func (s *docSearch) find(ctx context.Context, c sqlConn) (next string, err error
 			return "", nil
 		}
 		n := len(s.hits)
-		if n == s.limit || n > 0 && !s.q.NoBodies && size+h.size > docPageBytes {
+		if n == s.limit || n > 0 && !s.q.NoBodies && size+h.size > hostapi.PageBytes {
 			return s.formatAfter(s.hits[n-1].docPlace), nil
 		}
 		size += h.size

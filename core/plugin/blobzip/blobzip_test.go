@@ -87,7 +87,20 @@ func TestRefused(t *testing.T) {
 		"empty part":       {named(t, "a//b"), Default, Unsafe, `part ""`},
 		"absolute":         {named(t, "/etc/passwd"), Default, Unsafe, "no relative"},
 		"drive":            {named(t, "C:/a"), Default, Unsafe, "drive"},
-		"backslash":        {named(t, `a\..\b`), Default, Unsafe, `a \`},
+		"stream":           {named(t, "a/b.txt:evil"), Default, Unsafe, "colon"},
+		"backslashes":      {named(t, `a\..\b`), Default, Unsafe, `part ".."`},
+		"backslash first":  {named(t, `\a`), Default, Unsafe, "no relative"},
+		"share":            {named(t, `\\host\share\a`), Default, Unsafe, "no relative"},
+		"drive, backslash": {named(t, `C:\a`), Default, Unsafe, "drive"},
+		"both slashes":     {named(t, `a\b`, "a/b"), Default, Unsafe, "twice"},
+		"case":             {named(t, "MANIFEST/manifest.xml", "manifest/Manifest.xml"), Default, Unsafe, "case alone"},
+		"case, not ASCII":  {named(t, "ÜBUNG", "übung"), Default, Unsafe, "case alone"},
+		"case of a folder": {named(t, "a", "A/b"), Default, Unsafe, "a file and a folder"},
+		"device":           {named(t, "a/CON"), Default, Unsafe, "device"},
+		"device, ending":   {named(t, "aux.txt/b"), Default, Unsafe, "device"},
+		"dot at the end":   {named(t, "a./b"), Default, Unsafe, "ends with a dot"},
+		"space at the end": {named(t, "a.exe "), Default, Unsafe, "ends with a dot or a space"},
+		"direction":        {named(t, "a\u202egpj.exe"), Default, Unsafe, "direction"},
 		"line":             {named(t, "a\r\nb"), Default, Unsafe, "control"},
 		"nul":              {named(t, "a\x00b"), Default, Unsafe, "control"},
 		"no name":          {named(t, ""), Default, Unsafe, "no name"},
@@ -97,7 +110,7 @@ func TestRefused(t *testing.T) {
 		"file and folder":  {named(t, "a", "a/b"), Default, Unsafe, "a file and a folder"},
 		"file, folder":     {named(t, "a", "a/"), Default, Unsafe, "a file and a folder"},
 		"link":             {made(t, func(z *zip.Writer) { put(t, z, link, "/etc/passwd") }), Default, Unsafe, "is a link"},
-		"device":           {made(t, func(z *zip.Writer) { put(t, z, device, "") }), Default, Unsafe, "no plain file"},
+		"device file":      {made(t, func(z *zip.Writer) { put(t, z, device, "") }), Default, Unsafe, "no plain file"},
 		"encrypted":        {raw(zip.FileHeader{Name: "a", Flags: 1}), Default, Secret, "encrypted"},
 		"method":           {raw(zip.FileHeader{Name: "a", Method: 12}), Default, Unknown, "method 12"},
 		"many":             {named(t, many...), small, Bomb, "11 files"},
@@ -267,6 +280,8 @@ func TestDamagedContent(t *testing.T) {
 func FuzzOpen(f *testing.F) {
 	f.Add(named(f, "a", "b/c"))
 	f.Add(endless()[:500])
+	f.Add(archive(packedFile{name: "a", content: "hello", wide: true}, packedFile{name: `b\c`, content: "world"}))
+	f.Add(widened(archive(packedFile{name: "a", content: "hello", flags: sizesBehind})))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		l := Default
 		l.Total, l.Entries = 1<<20, 100

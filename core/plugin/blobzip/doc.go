@@ -1,8 +1,9 @@
 // Package blobzip reads and writes zip archives whose makers are not trusted: data
-// packages that clients upload. It refuses bombs, names that lead out of a folder
-// and broken archives with a reason that can be shown to whoever sent one, and it
-// needs little memory for archives of any size. It knows neither the store nor
-// plugins.
+// packages that clients upload. It refuses bombs, names that lead out of a folder or
+// that some system takes for another file, archives that say one thing in their list
+// and another before the data, and broken ones, with a reason that can be shown to
+// whoever sent one; and it needs little memory for archives of any size. It knows
+// neither the store nor plugins.
 //
 // An Archive is safe for concurrent use as far as its reader is; Pack is not.
 package blobzip
@@ -25,7 +26,7 @@ var Default = Limits{Entries: 10_000, Total: 4 << 30, Ratio: 200, Free: 64 << 20
 // The codes of an Error.
 const (
 	Broken   = "broken"     // it cannot be read
-	Unsafe   = "unsafe"     // a name leads elsewhere, or means two things
+	Unsafe   = "unsafe"     // a name leads elsewhere, or is that of another file somewhere
 	Bomb     = "too_large"  // it has more than the limits allow
 	Secret   = "encrypted"  // it needs a password
 	NotThere = "not_found"  // it has no such file

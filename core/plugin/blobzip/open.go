@@ -5,6 +5,8 @@ import (
 	"compress/flate"
 	"errors"
 	"fmt"
+	"hash"
+	"hash/crc32"
 	"io"
 	"io/fs"
 	"sync/atomic"
@@ -24,14 +26,23 @@ type Archive struct {
 	files  map[string]*zip.File
 }
 
-// directoryBytes bounds what is read to find the list of files: a list takes
-// several times as much memory as it has bytes.
-const directoryBytes = 4 << 20
+// listSlack is what archive/zip reads beside the list of files: the end of the
+// archive, and a buffer too far.
+const listSlack = 128 << 10
 
-// Open reads the list of an archive of so many bytes and checks all of it.
+// Open reads the list of an archive of so many bytes and checks all of it, and what
+// stands before the data of each file.
 func Open(r io.ReaderAt, size int64, l Limits) (*Archive, error) {
+	where, err := findList(r, size, &l)
+	if err != nil {
+		return nil, err
+	}
+	places, err := where.places(r)
+	if err != nil {
+		return nil, err
+	}
 	bounded := &boundedReader{r: r}
-	bounded.left.Store(directoryBytes)
+	bounded.left.Store(where.size + listSlack)
 	z, err := zip.NewReader(bounded, size)
 	switch {
 	case bounded.over.Load():
@@ -41,11 +52,11 @@ func Open(r io.ReaderAt, size int64, l Limits) (*Archive, error) {
 		return nil, broken(err)
 	}
 	bounded.open.Store(true)
-	if len(z.File) > l.Entries {
-		return nil, refuse(Bomb, "it has %d files, %d are allowed", len(z.File), l.Entries)
-	}
 	a := &Archive{limits: l, files: make(map[string]*zip.File, len(z.File))}
 	if err := a.read(z.File, size); err != nil {
+		return nil, err
+	}
+	if err := where.checkLocal(r, z.File, places); err != nil {
 		return nil, err
 	}
 	return a, nil
@@ -67,14 +78,14 @@ func isBroken(err error) bool {
 
 func (a *Archive) read(files []*zip.File, size int64) error {
 	var unpacked, packed uint64
-	folders := map[string]bool{}
+	names := newNameSet(len(files))
 	for _, f := range files {
 		name, folder, err := a.limits.name(f)
 		if err != nil {
 			return err
 		}
 		switch mode := f.Mode(); {
-		case f.Flags&1 != 0:
+		case f.Flags&isEncrypted != 0:
 			return refuse(Secret, "%s is encrypted", show(name))
 		case mode&fs.ModeSymlink != 0:
 			return refuse(Unsafe, "%s is a link", show(name))
@@ -87,11 +98,9 @@ func (a *Archive) read(files []*zip.File, size int64) error {
 			if f.UncompressedSize64 != 0 {
 				return refuse(Broken, "the folder %s has content", show(name))
 			}
-			folders[name] = true
-			continue
-		}
-		if a.files[name] != nil {
-			return refuse(Unsafe, "%s is there twice", show(name))
+			names.addFolder(name)
+		} else if err := names.add(name); err != nil {
+			return err
 		}
 		// Each bound before the sum, which could overflow.
 		if f.UncompressedSize64 > uint64(a.limits.Total) || unpacked+f.UncompressedSize64 > uint64(a.limits.Total) {
@@ -105,26 +114,19 @@ func (a *Archive) read(files []*zip.File, size int64) error {
 		if unpacked > uint64(a.limits.Free) && unpacked/uint64(a.limits.Ratio) > packed {
 			return refuse(Bomb, "its files unpack to more than %d times of what they are", a.limits.Ratio)
 		}
+		if folder {
+			continue
+		}
 		a.files[name] = f
 		a.Entries = append(a.Entries, Entry{name, int64(f.UncompressedSize64)})
 	}
-	for name := range a.files {
-		for dir := parent(name); dir != ""; dir = parent(dir) {
-			folders[dir] = true
-		}
-	}
-	for _, e := range a.Entries {
-		if folders[e.Name] {
-			return refuse(Unsafe, "%s is a file and a folder", show(e.Name))
-		}
-	}
-	return nil
+	return names.check()
 }
 
 // Open opens a file of the archive. What it unpacks to is held to the size in the
 // list, so a reader gets no more than that.
 func (a *Archive) Open(name string) (io.ReadCloser, int64, error) {
-	f := a.files[name]
+	f := a.files[slashed(name)]
 	if f == nil {
 		return nil, 0, refuse(NotThere, "there is no %s in it", show(name))
 	}
@@ -133,7 +135,11 @@ func (a *Archive) Open(name string) (io.ReadCloser, int64, error) {
 		return nil, 0, broken(err)
 	}
 	size := int64(f.UncompressedSize64)
-	return &entryReader{ReadCloser: r, left: size, name: name}, size, nil
+	e := &entryReader{ReadCloser: r, left: size, name: name}
+	if f.CRC32 == 0 {
+		e.zero = crc32.NewIEEE()
+	}
+	return e, size, nil
 }
 
 // entryReader ends a file that is not as long as the list says.
@@ -141,6 +147,7 @@ type entryReader struct {
 	io.ReadCloser
 	left int64
 	name string
+	zero hash.Hash32 // archive/zip takes a checksum of 0 for none
 }
 
 func (r *entryReader) Read(p []byte) (int, error) {
@@ -148,7 +155,12 @@ func (r *entryReader) Read(p []byte) (int, error) {
 	if r.left -= int64(n); r.left < 0 {
 		return n + int(r.left), refuse(Bomb, "%s is longer than its list says", show(r.name))
 	}
+	if r.zero != nil {
+		r.zero.Write(p[:n])
+	}
 	switch {
+	case err == io.EOF && r.left == 0 && r.zero != nil && r.zero.Sum32() != 0:
+		return n, &Error{Code: Broken, Msg: fmt.Sprintf("zip archive: %s is broken: it has another checksum", show(r.name)), Err: zip.ErrChecksum}
 	case err == io.EOF && r.left > 0:
 		return n, refuse(Broken, "%s is shorter than its list says", show(r.name))
 	case err != nil && err != io.EOF && isBroken(err):

@@ -31,29 +31,20 @@ func (l *Limits) Check(files []File) error {
 		return refuse(Bomb, "%d files, %d are allowed", len(files), l.Entries)
 	}
 	total := int64(0)
-	names, folders := map[string]bool{}, map[string]bool{}
+	names := newNameSet(len(files))
 	for i := range files {
 		f := &files[i]
 		if err := l.CheckName(f.Name); err != nil {
 			return err
 		}
-		if names[f.Name] {
-			return refuse(Unsafe, "%s is there twice", show(f.Name))
-		}
-		names[f.Name] = true
-		for dir := parent(f.Name); dir != ""; dir = parent(dir) {
-			folders[dir] = true
+		if err := names.add(f.Name); err != nil {
+			return err
 		}
 		if total += f.Size; f.Size < 0 || total > l.Total {
 			return refuse(Bomb, "the files have more than %d bytes", l.Total)
 		}
 	}
-	for name := range names {
-		if folders[name] {
-			return refuse(Unsafe, "%s is a file and a folder", show(name))
-		}
-	}
-	return nil
+	return names.check()
 }
 
 // Pack writes an archive of files that Check has let pass, in their order. The

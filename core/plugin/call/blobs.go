@@ -19,12 +19,14 @@ type Blobs interface {
 	Create(spec store.BlobSpec) (*store.BlobWriter, error)
 	Open(ctx context.Context, hash string) (*store.BlobReader, error)
 	Stat(ctx context.Context, hash string) (store.Blob, error)
+	Hold() *store.Hold
 }
 
 // blob does the operations on files. The hash of a file is what lets a plugin read
 // it: whoever takes one from a client asks first who may see it. Writing one is not
-// staged, so a call that only reads may write what it answers with; a file stays an
-// hour without anybody keeping it.
+// staged, so a call that only reads may write what it answers with. Until the call has
+// ended the file stays; then what nobody keeps stays an hour at most after a commit,
+// see store.Hold, and goes at once with a call that is discarded.
 func (c *Call) blob(ctx context.Context, op hostapi.HostOp, in, dst []byte) ([]byte, error) {
 	if c.p.env.Blobs == nil {
 		return dst, &StatusError{Status: hostapi.Unsupported, Message: op.String() + ": this server keeps no files"}
@@ -97,7 +99,7 @@ func (c *Call) blobPut(ctx context.Context, in, dst []byte) ([]byte, error) {
 		return dst, err
 	}
 	b, err := c.p.env.Blobs.Put(ctx, bytes.NewReader(m.Data), store.BlobSpec{
-		ContentType: m.ContentType, Name: m.Name, Max: c.p.owner.BlobQuota, Size: int64(len(m.Data)),
+		ContentType: m.ContentType, Name: m.Name, Max: c.p.owner.BlobQuota, Size: int64(len(m.Data)), Hold: c.holding(),
 	})
 	if err != nil {
 		return dst, err
@@ -174,6 +176,31 @@ func (c *Call) blobKeep(ctx context.Context, op hostapi.HostOp, in []byte) error
 		return err
 	}
 	return c.Work().KeepBlob(ctx, &c.p.owner, m.Owner, m.Hash)
+}
+
+// holding gives the Hold of the files that the call writes.
+func (c *Call) holding() *store.Hold {
+	if c.root.hold == nil {
+		c.root.hold = c.p.env.Blobs.Hold()
+	}
+	return c.root.hold
+}
+
+// dropTime bounds the removal of what a call wrote that came to nothing.
+const dropTime = 10 * time.Second
+
+// dropFiles removes what the call wrote, unless it has ended well. What is left by an
+// error goes an hour later.
+func (c *Call) dropFiles() {
+	if c.hold == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), dropTime)
+	defer cancel()
+	if err := c.hold.Drop(ctx); err != nil {
+		c.p.env.Log.Warn("files of a call that failed not removed, they go later", "plugin", c.p.spec.Name, "error", err)
+	}
+	c.hold = nil
 }
 
 // looseShare is how much of what a plugin may keep it may write in an hour, kept

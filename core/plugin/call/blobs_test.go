@@ -130,8 +130,9 @@ func TestBlobPutReadStat(t *testing.T) {
 func TestBlobKeepIsStaged(t *testing.T) {
 	b := newBed(t)
 	p := b.plugin("p", blobGrant(20))
+	put := &wire.BlobPut{Data: []byte("0123456789"), Name: "n"}
 	c := p.Begin(Options{})
-	ref := b.refOf(c, hostapi.HostBlobPut, &wire.BlobPut{Data: []byte("0123456789"), Name: "n"})
+	ref := b.refOf(c, hostapi.HostBlobPut, put)
 	b.ok(c, hostapi.HostBlobKeep, &wire.BlobKeep{Hash: ref.Hash, Owner: "o"})
 	if diff := cmp.Diff([]string{"n 10"}, b.kept(c, "o")); diff != "" {
 		t.Errorf("own staged ones (-want +got):\n%s", diff)
@@ -144,6 +145,8 @@ func TestBlobKeepIsStaged(t *testing.T) {
 	if got := b.kept(c, "o"); len(got) != 0 {
 		t.Errorf("after a discarded call: got %q", got)
 	}
+	b.refused(c, hostapi.HostBlobKeep, &wire.BlobKeep{Hash: ref.Hash, Owner: "o"}, hostapi.NotFound, "there is no file")
+	b.ok(c, hostapi.HostBlobPut, put)
 	b.ok(c, hostapi.HostBlobKeep, &wire.BlobKeep{Hash: ref.Hash, Owner: "o"})
 	b.commit(c)
 	other := b.plugin("q", blobGrant(20)).Begin(Options{})
@@ -163,6 +166,8 @@ func TestBlobKeepIsStaged(t *testing.T) {
 		t.Errorf("beyond the grant: got error %v", err)
 	}
 	c = p.Begin(Options{})
+	b.refused(c, hostapi.HostBlobStat, &wire.BlobRef{Hash: second.Hash}, hostapi.NotFound, "there is no file") // of a commit that failed
+	b.ok(c, hostapi.HostBlobPut, &wire.BlobPut{Data: []byte("abcdefghijk"), Name: "m"})
 	b.refused(c, hostapi.HostBlobKeep, &wire.BlobKeep{Hash: second.Hash}, hostapi.Invalid, "needs a name")
 	b.refused(c, hostapi.HostBlobKeep, &wire.BlobKeep{Hash: strings.Repeat("0", 64), Owner: "o"}, hostapi.NotFound, "there is no file")
 	b.ok(c, hostapi.HostBlobRelease, &wire.BlobKeep{Hash: ref.Hash, Owner: "o"})
@@ -187,6 +192,51 @@ func TestBlobsWrittenInAnHour(t *testing.T) {
 	b.refused(c, hostapi.HostBlobPut, &wire.BlobPut{Data: make([]byte, 101)}, hostapi.Limit, "100 are granted")
 	b.advance(time.Hour)
 	b.ok(c, hostapi.HostBlobPut, put)
+}
+
+// TestBlobsOfACall: what a call has written goes with it when it fails, and stays
+// while room is not short when it ends well. An action is part of its caller's.
+func TestBlobsOfACall(t *testing.T) {
+	b := newBed(t)
+	p := b.plugin("p", blobGrant(10<<20))
+	hash := b.blob(testZip())
+	write := func(c *Call) (hashes []string) {
+		for _, in := range []struct {
+			op hostapi.HostOp
+			m  message
+		}{
+			{hostapi.HostBlobPut, &wire.BlobPut{Data: []byte("put")}},
+			{hostapi.HostBlobZipEntry, &wire.ZipEntryRequest{Hash: hash, Name: "dir/b.txt"}},
+			{hostapi.HostBlobPack, &wire.BlobPack{Entries: []wire.PackEntry{{Name: "a", Hash: hash}}}},
+		} {
+			hashes = append(hashes, b.refOf(c, in.op, in.m).Hash)
+		}
+		return hashes
+	}
+	there := func(what string, hashes []string, want bool) {
+		t.Helper()
+		for _, h := range hashes {
+			if _, err := b.st.Blobs().Stat(t.Context(), h); (err == nil) != want {
+				t.Errorf("%s: got error %v, want the file there: %v", what, err, want)
+			}
+		}
+	}
+	c := p.Begin(Options{})
+	child := c.Child(p, Options{Op: hostapi.OpAction})
+	hashes := write(child)
+	child.Discard()
+	there("after the action", hashes, true)
+	c.Discard()
+	there("discarded", hashes, false)
+	c = p.Begin(Options{Trial: true})
+	write(c)
+	b.commit(c)
+	there("of a trial", hashes, false)
+	c = p.Begin(Options{ReadOnly: true})
+	write(c)
+	b.commit(c)
+	c.Discard()
+	there("committed", hashes, true)
 }
 
 func TestBlobZip(t *testing.T) {

@@ -114,7 +114,7 @@ func (c *Call) zipEntry(ctx context.Context, in, dst []byte) ([]byte, error) {
 	if err := c.writes(op, size); err != nil {
 		return dst, err
 	}
-	b, err := c.p.env.Blobs.Put(ctx, file, store.BlobSpec{Name: path.Base(m.Name), Max: c.p.owner.BlobQuota, Size: size})
+	b, err := c.p.env.Blobs.Put(ctx, file, store.BlobSpec{Name: path.Base(m.Name), Max: c.p.owner.BlobQuota, Size: size, Hold: c.holding()})
 	if err != nil {
 		return dst, zipFault(op, err)
 	}
@@ -153,7 +153,9 @@ func (c *Call) pack(ctx context.Context, in, dst []byte) ([]byte, error) {
 	if err := c.writes(op, total); err != nil {
 		return dst, err
 	}
-	w, err := c.p.env.Blobs.Create(store.BlobSpec{ContentType: "application/zip", Name: m.Name, Max: c.p.owner.BlobQuota, Size: total})
+	w, err := c.p.env.Blobs.Create(store.BlobSpec{
+		ContentType: "application/zip", Name: m.Name, Max: c.p.owner.BlobQuota, Size: total, Hold: c.holding(),
+	})
 	if err != nil {
 		return dst, err
 	}

@@ -44,6 +44,7 @@ type Call struct {
 	// Of the root.
 	work    *store.Work
 	effects effects
+	hold    *store.Hold // of files that the call has written; nil: none
 }
 
 // effects wait for the commit.
@@ -133,6 +134,9 @@ func (c *Call) Commit(ctx context.Context) error {
 		}
 		c.p.env.InForce(done)
 	}
+	if c.hold != nil {
+		c.hold.End()
+	}
 	c.p.env.send(c.effects.events)
 	if len(c.effects.updates) > 0 {
 		c.p.env.Live.Publish(c.effects.updates)
@@ -152,6 +156,7 @@ func (c *Call) Discard() {
 
 func (c *Call) drop() {
 	c.work, c.effects = nil, effects{}
+	c.dropFiles()
 }
 
 // send hands events to the router, in their order, in runs of the same

@@ -50,7 +50,7 @@ func (c *Call) fetchedFile(req *http.Request, res *http.Response) (*wire.BlobRef
 		name = ""
 	}
 	b, err := c.p.env.Blobs.Put(req.Context(), res.Body, store.BlobSpec{
-		ContentType: res.Header.Get("Content-Type"), Name: name, Max: c.p.owner.BlobQuota, Size: max(res.ContentLength, 0),
+		ContentType: res.Header.Get("Content-Type"), Name: name, Max: c.p.owner.BlobQuota, Size: max(res.ContentLength, 0), Hold: c.holding(),
 	})
 	if err != nil {
 		return nil, blobFault(op, err)

@@ -218,7 +218,7 @@ func (s *search) add(e *hostapi.Event) {
 // full says whether the page ends here.
 func (s *search) full() bool { return s.writer.Len() >= s.limit || s.bytes >= answerBytes }
 
-// ask reads one page of the archive, cut to what an answer may hold.
+// ask reads one page of the archive, cut to what the answer may still take.
 func (s *search) ask(ctx context.Context, q store.Query) (store.Page, error) {
 	s.rounds++
 	p, err := s.c.p.env.Archive.Query(ctx, q)
@@ -227,7 +227,7 @@ func (s *search) ask(ctx context.Context, q store.Query) (store.Page, error) {
 	}
 	size := 0
 	for i := range p.Events {
-		if size += len(p.Events[i].XML); i > 0 && size > answerBytes {
+		if size += len(p.Events[i].XML); i > 0 && size > answerBytes-s.bytes {
 			// Again with fewer: only the archive can say where that page ends.
 			s.rounds++
 			q.Limit = i
