@@ -25,15 +25,15 @@ func large(bytes int) (takclient.Event, takclient.Match) {
 }
 
 // spec/tak-streaming.md 3: ATAK refuses longer frames, so the server does not
-// send them. The event is not lost: it is in the archive.
+// send them, but says where to fetch the event.
 func TestEventTooLongForAFrame(t *testing.T) {
-	srv := taktest.Start(t)
+	srv := taktest.Start(t, taktest.WithListeners("http"))
 	for name, opts := range encodings {
 		for _, size := range []int{takproto.MaxFrame + 1000, 7 << 20} {
 			t.Run(fmt.Sprintf("from %s, %d bytes", name, size), func(t *testing.T) {
 				a, xml, proto := srv.Client(t, opts...), srv.Client(t), srv.Client(t, takclient.WithProto())
 				present(t, a, xml, proto)
-				before := srv.Metric(t, "takhost_stream_too_long_total")
+				before := srv.Metric(t, "takhost_stream_noticed_total")
 				e, is := large(size)
 				takclient.Must(t, a.Send(e.XML()))
 				got := xml.Expect(t, is)
@@ -41,18 +41,40 @@ func TestEventTooLongForAFrame(t *testing.T) {
 					t.Errorf("relayed XML of %d bytes differs from what was sent (%d bytes)", len(got.XML), len(e.XML()))
 				}
 				sameMeaning(t, e.XML(), got.XML)
+				if one := fetched(t, askAt(t, srv, "http"), notice(t, proto, e.UID)); one != got.XML {
+					t.Errorf("fetched: %d bytes, want the %d that were relayed", len(one), len(got.XML))
+				}
 				proto.Never(t, is, a)
-				if n := srv.Metric(t, "takhost_stream_too_long_total") - before; n != 1 {
-					t.Errorf("counted %v deliveries as too long, want 1", n)
+				if n := srv.Metric(t, "takhost_stream_noticed_total") - before; n != 1 {
+					t.Errorf("counted %v notices, want 1", n)
 				}
 				stored := srv.Archived(t, 1, url.Values{"uid": {e.UID}})
 				if stored[0].XML != got.XML {
 					t.Errorf("archived: %d bytes, want the %d that were relayed", len(stored[0].XML), len(got.XML))
 				}
-				srv.Logged(t, "event too large for a TAK protocol client", stored[0].ID.String())
 			})
 		}
 	}
+	if n := srv.Metric(t, "takhost_stream_too_long_total"); n != 0 {
+		t.Errorf("counted %v deliveries as left out, want none", n)
+	}
+}
+
+// Without a listener to fetch it by the event is left out, as there is no other
+// way. It is in the archive.
+func TestEventTooLongForAFrameAndNothingToFetchItBy(t *testing.T) {
+	srv := taktest.Start(t)
+	a, xml, proto := srv.Client(t), srv.Client(t), srv.Client(t, takclient.WithProto())
+	present(t, a, xml, proto)
+	e, is := large(takproto.MaxFrame + 1000)
+	takclient.Must(t, a.Send(e.XML()))
+	xml.Expect(t, is)
+	proto.Never(t, is.Or(takclient.Type("b-f-t-r")), a)
+	if n := srv.Metric(t, "takhost_stream_too_long_total"); n != 1 {
+		t.Errorf("counted %v deliveries as too long, want 1", n)
+	}
+	stored := srv.Archived(t, 1, url.Values{"uid": {e.UID}})
+	srv.Logged(t, "event too large for a TAK protocol client", stored[0].ID.String(), "listen.http is closed")
 }
 
 // The longest frame that is allowed arrives in both encodings.

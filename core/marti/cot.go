@@ -34,6 +34,12 @@ type historyInput struct {
 	End    string `query:"end" doc:"Received before this time"`
 }
 
+type eventInput struct {
+	UID   string `path:"uid"`
+	Event string `query:"event" doc:"Id of the event that is meant, which need not be the latest; from the notice that told of it"`
+	Key   string `query:"key" doc:"From the same notice, if it has one"`
+}
+
 type saInput struct {
 	Start    string `query:"start" doc:"Received at this time or later; needed"`
 	End      string `query:"end" doc:"Received before this time, at most a day after start; needed"`
@@ -56,7 +62,8 @@ func (a *api) cotOperations() {
 	}
 	add(a, xml(op{
 		method: http.MethodGet, path: "/Marti/api/cot/xml/{uid}", id: "cot", summary: "The latest event of a uid",
-		doc: "Of those that reached the caller's groups. One event, with an XML declaration.",
+		doc: "Of those that reached the caller's groups. One event, with an XML declaration. " +
+			"Clients of the TAK protocol fetch events here that are too long for a frame.",
 	}), oneEvent)
 	add(a, xml(op{
 		method: http.MethodGet, path: "/Marti/api/cot/xml/{uid}/all", id: "cot-all", summary: "All events of a uid",
@@ -86,7 +93,10 @@ func (a *api) cotOperations() {
 
 func xmlReply(body []byte) *reply { return &reply{contentType: xmlType, body: body} }
 
-func oneEvent(c *call, in *uidInput) (*reply, error) {
+func oneEvent(c *call, in *eventInput) (*reply, error) {
+	if in.Event != "" {
+		return exactEvent(c, in)
+	}
 	xml, err := c.latest(c, in.UID)
 	if err != nil {
 		return nil, err
@@ -282,23 +292,13 @@ func (c *call) events(q store.Query, keep func(*store.Stored) bool) (*reply, err
 	return rep, nil
 }
 
-// withoutMarti takes out who an event was sent to, as the official server does:
-// that is between the sender and them.
+// withoutMarti takes out who an event was sent to.
 func withoutMarti(xml string) string {
 	var h cot.Header
 	if !strings.Contains(xml, "<marti") || cot.Scan(xml, &h) != nil {
 		return xml
 	}
-	detail, err := cot.ParseDetail(xml, &h)
-	if err != nil {
-		return xml
-	}
-	for n := range detail.Root().Children() {
-		if n.Name() == "marti" {
-			xml = strings.Replace(xml, n.Raw(), "", 1)
-		}
-	}
-	return xml
+	return strings.Join(cot.WithoutMarti(xml, &h), "")
 }
 
 func matchUID(c *call, in *matchInput) (*reply, error) {

@@ -16,6 +16,16 @@ func (r *Router) Latest(uid string) (list []*hostapi.Event) {
 	return list
 }
 
+// CallsignOf gives the callsign of a connected client, "" when it has none.
+func (r *Router) CallsignOf(user, uid string) string {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	if c := r.clients[clientKey{user, uid}]; c != nil {
+		return c.callsign
+	}
+	return ""
+}
+
 // SetIncognito hides what a connection sends from others, or shows it again, and
 // says whether there is such a connection.
 func (r *Router) SetIncognito(conn uint64, on bool) bool {

@@ -90,9 +90,11 @@ func newBed(t testing.TB, change func(*Options)) *bed {
 		Join:   b.router.join,
 		NextID: func() (hostapi.ID, time.Time) { return hostapi.ID(last.Add(1)), time.Now() },
 		Now:    time.Now, Log: slog.New(slog.NewTextHandler(b.log, &slog.HandlerOptions{Level: slog.LevelDebug})), Version: "test",
-		Limits: cot.DefaultLimits, MaxEvent: 8 << 20, QueueEvents: 1000, QueueBytes: 1 << 20, Unfinished: 16 << 20,
-		UnfinishedWait: 5 * time.Second, Handshake: 2 * time.Second, Gather: time.Millisecond, Stall: 2 * time.Second,
-		Shutdown: time.Second, Connections: 100, PerAddress: 100,
+		Limits: Limits{
+			Scan: cot.DefaultLimits, MaxEvent: 8 << 20, QueueEvents: 1000, QueueBytes: 1 << 20, Unfinished: 16 << 20,
+			UnfinishedWait: 5 * time.Second, Handshake: 2 * time.Second, Gather: time.Millisecond, Stall: 2 * time.Second,
+			Shutdown: time.Second, Connections: 100, PerAddress: 100,
+		},
 	}
 	if change != nil {
 		change(&opt)

@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-	"golang.org/x/time/rate"
 
 	"github.com/takhost/takhost/core/proxy"
 	"github.com/takhost/takhost/hostapi/wire"
@@ -50,18 +49,17 @@ func (s *Server) ServeClient(nc net.Conn, p Peer, proto bool) {
 
 // take starts a connection, if there is room for it; done is closed at its end.
 func (s *Server) take(nc net.Conn, l *Listener, p Peer, proto bool) (done <-chan struct{}) {
+	limits := s.limits.Load()
 	c := &conn{
 		s: s, id: s.nextConn.Add(1), addr: p.Addr, ip: hostOf(p.Addr), on: l.Name,
 		since: s.opt.Now(), offer: uuid.NewString(), ended: make(chan struct{}),
-		queue: queue{maxEvents: s.opt.QueueEvents, maxBytes: s.opt.QueueBytes},
+		queue: queue{maxEvents: limits.QueueEvents, maxBytes: limits.QueueBytes},
 	}
 	if proto {
 		c.proto.Store(true)
-		c.in.proto, c.in.maybe = true, true
+		c.in.proto, c.in.maybe, c.tak = true, true, true
 	}
-	if s.opt.SenderRate > 0 {
-		c.in.limiter = rate.NewLimiter(rate.Limit(s.opt.SenderRate), 2*s.opt.SenderRate)
-	}
+	c.in.limiter = rated(nil, limits.SenderRate)
 	if l.Proxy != nil {
 		c.ip = "" // the proxy's own; the client's comes with the header
 	}
@@ -87,17 +85,21 @@ func (s *Server) refuse(c *conn, nc net.Conn, why error) {
 func (s *Server) begin(c *conn, nc net.Conn, l *Listener, p Peer) {
 	defer s.conns.Done()
 	defer s.caughtEarly(c, nc)
-	if err := tune(nc, s.opt.Stall); err != nil {
-		s.opt.Log.Debug("cannot set socket options", slog.String("addr", c.addr), slog.Any("err", err))
-	}
+	stall := s.limits.Load().Stall
+	s.tune(c, nc, stall)
 	if !s.introduce(c, nc, l, &p) {
 		s.release(c)
 		return
 	}
+	c.place = placeOf(c, p)
 	s.mu.Lock()
 	delete(s.early, c)
 	s.open[c.id] = c
 	s.mu.Unlock()
+	for now := s.limits.Load().Stall; now != stall; now = s.limits.Load().Stall {
+		stall = now // SetLimits may have looked at s.open before
+		s.tune(c, nc, stall)
+	}
 	if s.closing.Load() {
 		c.interrupt() // the stop may have looked at s.open before
 	}
@@ -131,7 +133,8 @@ func (s *Server) caughtEarly(c *conn, nc net.Conn) {
 // <auth>, all within limits.handshake. It answers false when the connection
 // was closed instead.
 func (s *Server) introduce(c *conn, nc net.Conn, l *Listener, p *Peer) bool {
-	ctx, cancel := context.WithTimeout(context.Background(), s.opt.Handshake)
+	limit := s.limits.Load().Handshake
+	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
 	bare := nc
 	if l.Proxy != nil {
@@ -144,14 +147,14 @@ func (s *Server) introduce(c *conn, nc net.Conn, l *Listener, p *Peer) bool {
 		p.Addr = c.addr
 	}
 	var err error
-	if c.sock, p.TLS, err = s.secure(ctx, bare, l); err != nil {
+	if c.sock, p.TLS, err = s.secure(ctx, bare, l, limit); err != nil {
 		nc.Close()
 		s.met.handshakes.Add(1)
 		s.opt.Log.With(reasonOf(err)...).Warn("TLS handshake failed", slog.String("addr", c.addr), slog.String("listener", c.on), slog.Any("err", err))
 		return false
 	}
 	if l.Login && (p.TLS == nil || len(p.TLS.PeerCertificates) == 0) {
-		if err := s.readLogin(ctx, c, p); err != nil {
+		if err := s.readLogin(ctx, c, p, limit); err != nil {
 			s.met.turnedAway.Add(1)
 			s.refuse(c, nc, err)
 			return false
@@ -180,15 +183,16 @@ func (s *Server) unproxy(ctx context.Context, c *conn, nc net.Conn, trusted *pro
 
 // admit counts a connection in, or says why it may not come in.
 func (s *Server) admit(c *conn, nc net.Conn) error {
+	limits := s.limits.Load()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
 	case s.closing.Load():
 		return errStops
-	case s.total >= s.opt.Connections:
-		return fmt.Errorf("limits.connections is %d and as many are open: raise it if these are real clients", s.opt.Connections)
-	case c.ip != "" && s.perIP[c.ip] >= s.opt.PerAddress:
-		return s.tooMany()
+	case s.total >= limits.Connections:
+		return fmt.Errorf("limits.connections is %d and as many are open: raise it if these are real clients", limits.Connections)
+	case c.ip != "" && s.perIP[c.ip] >= limits.PerAddress:
+		return tooMany(limits)
 	}
 	s.total++
 	if c.ip != "" {
@@ -201,19 +205,19 @@ func (s *Server) admit(c *conn, nc net.Conn) error {
 
 // admitFrom counts a connection that was let in without an address for addr.
 func (s *Server) admitFrom(c *conn, addr string) error {
-	ip := hostOf(addr)
+	ip, limits := hostOf(addr), s.limits.Load()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.perIP[ip] >= s.opt.PerAddress {
-		return s.tooMany()
+	if s.perIP[ip] >= limits.PerAddress {
+		return tooMany(limits)
 	}
 	s.perIP[ip]++
 	c.addr, c.ip = addr, ip
 	return nil
 }
 
-func (s *Server) tooMany() error {
-	return fmt.Errorf("limits.connections_per_address is %d and as many are open from there: raise it if these are real clients", s.opt.PerAddress)
+func tooMany(l *Limits) error {
+	return fmt.Errorf("limits.connections_per_address is %d and as many are open from there: raise it if these are real clients", l.PerAddress)
 }
 
 func (s *Server) release(c *conn) {

@@ -46,6 +46,9 @@ type conn struct {
 	why    string    // why the server closed it
 	moved  time.Time // when the last bytes went out with more waiting
 
+	tak   bool  // what is queued from now on goes out as TAK protocol
+	place Place // how the client reaches us; not changed once it may be offered events
+
 	written time.Time // when it was last written to without waiting
 	due     time.Time // of a listed one: when it is to be written
 
@@ -67,6 +70,7 @@ const (
 	idle    writeState = iota // nothing is queued
 	listed                    // the next round of the hub
 	writing                   // somebody is at it, and stays until nothing is left
+	waiting                   // for the notice that is first in left; see standIn.wake
 )
 
 // switchToProto in a queue means that everything behind it goes out as TAK
@@ -80,6 +84,13 @@ func (c *conn) Offer(evs []*hostapi.Event) (lagging bool) {
 	if c.closed {
 		return false
 	}
+	if c.tak {
+		evs = c.standIns(evs)
+	} else {
+		c.tak = len(evs) > 0 && evs[len(evs)-1] == switchToProto
+	}
+	limits := c.s.limits.Load()
+	c.queue.bound(limits.QueueEvents, limits.QueueBytes)
 	d, ok := c.queue.push(evs, c.s.opt.Now)
 	if n := d.superseded + d.expired; n > 0 {
 		c.superseded.Add(uint64(n))
@@ -118,6 +129,9 @@ func (c *conn) Replay(evs []*hostapi.Event) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if len(evs) > 0 && !c.closed {
+		if c.tak {
+			evs = c.standIns(evs)
+		}
 		c.queue.replay(evs)
 		c.want(true)
 	}
@@ -218,7 +232,7 @@ func (c *conn) finish(err error) {
 		log.Warn("connection closed", slog.String("why", why))
 	case errors.Is(err, syscall.ETIMEDOUT):
 		c.s.met.gone.Add(1)
-		log.Warn("connection closed", slog.String("why", "its peer is gone: nothing was acknowledged for "+(c.s.opt.Stall+userTimeoutMore).String()))
+		log.Warn("connection closed", slog.String("why", "its peer is gone: nothing was acknowledged for "+(c.s.limits.Load().Stall+userTimeoutMore).String()))
 	case isEnd(err):
 		log.Debug("connection ended")
 	default:

@@ -27,6 +27,8 @@ type hub struct {
 	spare []*conn       // an empty slice to use again
 	next  time.Time     // when the timer comes; zero when it does not
 	timer *time.Timer
+
+	hastened bool // nothing waits any more
 }
 
 // newHub gives a hub with that window for positions.
@@ -37,10 +39,19 @@ func newHub(window time.Duration) *hub {
 	return h
 }
 
+// setWindow changes the window. What waits is due when it was.
+func (h *hub) setWindow(window time.Duration) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if !h.hastened {
+		h.long, h.short = window, window/3
+	}
+}
+
 // hasten ends all waiting for more events, for good: the server stops.
 func (h *hub) hasten() {
 	h.mu.Lock()
-	h.long, h.short = 0, 0
+	h.long, h.short, h.hastened = 0, 0, true
 	h.now = append(h.now, h.later...)
 	h.later = nil
 	h.mu.Unlock()

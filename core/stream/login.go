@@ -126,8 +126,9 @@ func authEnd(b []byte, most int) int {
 }
 
 // readLogin reads the <auth> message that must come first, and keeps what came
-// behind it. Nothing is sent (spec/tak-streaming.md 8).
-func (s *Server) readLogin(ctx context.Context, c *conn, p *Peer) error {
+// behind it. Nothing is sent (spec/tak-streaming.md 8). limit is what ctx was
+// given.
+func (s *Server) readLogin(ctx context.Context, c *conn, p *Peer, limit time.Duration) error {
 	by, _ := ctx.Deadline()
 	if err := c.sock.SetReadDeadline(by); err != nil {
 		return fmt.Errorf("wait for <auth>: %w", err)
@@ -139,7 +140,7 @@ func (s *Server) readLogin(ctx context.Context, c *conn, p *Peer) error {
 		data = append(data, part[:n]...)
 		if err != nil {
 			if errors.Is(err, os.ErrDeadlineExceeded) {
-				err = fmt.Errorf("not done within limits.handshake (%v)", s.opt.Handshake)
+				err = fmt.Errorf("not done within limits.handshake (%v)", limit)
 			}
 			return fmt.Errorf("wait for <auth>: %w", err)
 		}
@@ -181,7 +182,7 @@ func (s *Server) awaitTurn() error {
 	if s.waiting.Add(1) > loginsWaiting {
 		return errCrowd
 	}
-	t := time.NewTimer(s.opt.Handshake)
+	t := time.NewTimer(s.limits.Load().Handshake)
 	defer t.Stop()
 	select {
 	case s.logins <- struct{}{}:

@@ -9,7 +9,7 @@ import (
 // metrics are plain counters, read when somebody asks.
 type metrics struct {
 	inBytes, outBytes, malformed, superseded, expired, slow, slowed, limited,
-	refused, turnedAway, handshakes, tooLong, unencodable, panics, gone atomic.Uint64
+	refused, turnedAway, handshakes, tooLong, noticed, unencodable, panics, gone atomic.Uint64
 }
 
 func newMetrics(s *Server, reg prometheus.Registerer) *metrics {
@@ -33,7 +33,8 @@ func newMetrics(s *Server, reg prometheus.Registerer) *metrics {
 		{"refused_total", "Connections refused because of a limit, or for want of a PROXY header.", &m.refused},
 		{"turned_away_total", "Connections refused because of who they are or fail to say.", &m.turnedAway},
 		{"handshake_failures_total", "TLS handshakes that failed.", &m.handshakes},
-		{"too_long_total", "Deliveries left out because the event is too large for a TAK protocol client.", &m.tooLong},
+		{"noticed_total", "Deliveries of a notice in place of an event that is too large for a TAK protocol client.", &m.noticed},
+		{"too_long_total", "Deliveries left out because the event is too large for a TAK protocol client, which could not be told where to fetch it.", &m.tooLong},
 		{"unencodable_total", "Deliveries left out because the event cannot be put into TAK protocol.", &m.unencodable},
 		{"panics_total", "Faults of the server that cost one connection each.", &m.panics},
 	} {

@@ -35,6 +35,17 @@ var replayHere = &hostapi.Event{}
 // dropped counts what a full queue gave up.
 type dropped struct{ superseded, expired int }
 
+// weight is what e counts in a queue, in bytes.
+func weight(e *hostapi.Event) int {
+	switch {
+	case e.XML != "":
+		return len(e.XML)
+	case e.ID != 0:
+		return noticeSize
+	}
+	return 0 // a mark
+}
+
 func (q *queue) len() int { return len(q.events) - q.head }
 
 func (q *queue) empty() bool { return q.len() == 0 }
@@ -54,6 +65,18 @@ func (q *queue) replay(evs []*hostapi.Event) {
 	q.replays = append(q.replays, evs)
 }
 
+// bound sets how much may wait. A queue that fills more than half of a smaller
+// bound keeps the old one until it does not: its receiver is not to be closed
+// for what was allowed a moment ago.
+func (q *queue) bound(events, bytes int) {
+	if events > q.maxEvents || q.len() <= events/2 {
+		q.maxEvents = events
+	}
+	if bytes > q.maxBytes || q.bytes <= bytes/2 {
+		q.maxBytes = bytes
+	}
+}
+
 // more says whether more than one part of n of the room is taken.
 func (q *queue) more(n int) bool { return q.len() > q.maxEvents/n || q.bytes > q.maxBytes/n }
 
@@ -63,7 +86,7 @@ func (q *queue) full() bool { return q.len() > q.maxEvents || q.bytes > q.maxByt
 // they are in it nonetheless. A single event may be larger than the bound.
 func (q *queue) push(evs []*hostapi.Event, now func() time.Time) (d dropped, ok bool) {
 	for _, e := range evs {
-		q.bytes += len(e.XML)
+		q.bytes += weight(e)
 	}
 	q.events = append(q.events, evs...)
 	if !q.full() || q.len() == 1 {
@@ -101,10 +124,10 @@ func (q *queue) take(dst []*hostapi.Event, max int) []*hostapi.Event {
 				q.replays = nil
 			}
 		} else {
-			if len(dst) > 0 && (n+len(e.XML) > max || e == switchToProto) {
+			if len(dst) > 0 && (n+weight(e) > max || e == switchToProto) {
 				break
 			}
-			n += len(e.XML)
+			n += weight(e)
 			dst = append(dst, e)
 		}
 		q.events[q.head] = nil
@@ -132,8 +155,8 @@ func (q *queue) take(dst []*hostapi.Event, max int) []*hostapi.Event {
 // takeReplay moves events of the first replay to dst, which has n bytes.
 func (q *queue) takeReplay(dst []*hostapi.Event, n, max int) ([]*hostapi.Event, int) {
 	evs := q.replays[0]
-	for len(evs) > 0 && (len(dst) == 0 || n+len(evs[0].XML) <= max) {
-		n += len(evs[0].XML)
+	for len(evs) > 0 && (len(dst) == 0 || n+weight(evs[0]) <= max) {
+		n += weight(evs[0])
 		dst = append(dst, evs[0])
 		evs = evs[1:]
 	}
@@ -158,7 +181,7 @@ func (q *queue) sweep(gone func(*hostapi.Event) bool) int {
 	for i := len(q.events) - 1; i >= q.head; i-- {
 		e := q.events[i]
 		if gone(e) {
-			q.bytes -= len(e.XML)
+			q.bytes -= weight(e)
 			continue
 		}
 		to--

@@ -127,7 +127,7 @@ func (c *conn) keep(left []byte, fresh bool) {
 	if fresh {
 		in.since = time.Now()
 	}
-	if c.s.unfinished.Add(int64(len(left)-before)) > int64(c.s.opt.Unfinished) {
+	if c.s.unfinished.Add(int64(len(left)-before)) > int64(c.s.limits.Load().Unfinished) {
 		c.s.unfinished.Add(int64(-len(left)))
 		c.drop(errors.New("too many bytes of unfinished events on all connections"), len(left))
 		in.rest, in.framer = nil, framer{}
@@ -145,7 +145,7 @@ func (c *conn) keep(left []byte, fresh bool) {
 
 // consume takes whole events off data and gives what is left.
 func (c *conn) consume(data []byte) []byte {
-	in := &c.in
+	in, limits := &c.in, c.s.limits.Load()
 	for len(data) > 0 {
 		if in.maybe && !in.proto {
 			if at := indexMagic(data); at >= 0 {
@@ -161,9 +161,9 @@ func (c *conn) consume(data []byte) []byte {
 			drop, lost = in.framer.next(data, c.take)
 		}
 		if drop == 0 {
-			if len(data) > c.s.opt.MaxEvent+frameHeader {
+			if len(data) > limits.MaxEvent+frameHeader {
 				drop = c.giveUp(data)
-				lost = fmt.Errorf("unfinished event is longer than %d bytes", c.s.opt.MaxEvent)
+				lost = fmt.Errorf("unfinished event is longer than %d bytes", limits.MaxEvent)
 			} else {
 				break
 			}
@@ -195,18 +195,19 @@ func (c *conn) giveUp(data []byte) int {
 
 // take makes an event of a frame, if it is a good one.
 func (c *conn) take(frame []byte) error {
-	if len(frame) > c.s.opt.MaxEvent {
-		return fmt.Errorf("event of %d bytes is longer than %d", len(frame), c.s.opt.MaxEvent)
+	limits := c.s.limits.Load()
+	if len(frame) > limits.MaxEvent {
+		return fmt.Errorf("event of %d bytes is longer than %d", len(frame), limits.MaxEvent)
 	}
 	if c.in.wary {
 		// A sender of much that is broken must not make us copy all of it.
 		var h cot.Header
-		if err := c.s.opt.Limits.Scan(unsafe.String(unsafe.SliceData(frame), len(frame)), &h); err != nil {
+		if err := limits.Scan.Scan(unsafe.String(unsafe.SliceData(frame), len(frame)), &h); err != nil {
 			return err
 		}
 	}
 	e := &hostapi.Event{XML: string(frame)}
-	err := c.s.opt.Limits.Scan(e.XML, &e.Header)
+	err := limits.Scan.Scan(e.XML, &e.Header)
 	if c.in.wary = err != nil; c.in.wary {
 		return err
 	}
@@ -216,7 +217,8 @@ func (c *conn) take(frame []byte) error {
 
 // nextFrame takes one TAK protocol frame off data.
 func (c *conn) nextFrame(data []byte) (drop int, lost error) {
-	f := takproto.Split(data, c.s.opt.MaxEvent)
+	limits := c.s.limits.Load()
+	f := takproto.Split(data, limits.MaxEvent)
 	if f.Skip > 0 {
 		return f.Skip, errJunk
 	}
@@ -230,7 +232,7 @@ func (c *conn) nextFrame(data []byte) (drop int, lost error) {
 	}
 	e := &hostapi.Event{XML: unsafe.String(unsafe.SliceData(xml), len(xml))} // xml is ours alone
 	if err == nil {
-		err = c.s.opt.Limits.Scan(e.XML, &e.Header)
+		err = limits.Scan.Scan(e.XML, &e.Header)
 	}
 	if err != nil {
 		if n < len(data) && data[n] != magic {
@@ -274,6 +276,11 @@ func (c *conn) publish() {
 		return
 	}
 	lagging, receivers := c.session.Publish(in.batch)
+	for _, e := range in.batch {
+		if len(e.XML) > takproto.MaxFrame {
+			c.s.await(e)
+		}
+	}
 	clear(in.batch)
 	in.batch = in.batch[:0]
 	if cap(in.batch) > 256 {
@@ -282,14 +289,17 @@ func (c *conn) publish() {
 	if lagging*2 > receivers {
 		c.yield(lagging)
 	}
-	if in.limiter != nil {
-		c.limit(n)
-	}
+	c.limit(n)
 }
 
-// limit waits until n events are within limits.sender_rate.
+// limit waits until n events are within limits.sender_rate, of which it waits for
+// two seconds' worth at a time: it may change meanwhile.
 func (c *conn) limit(n int) {
 	for n > 0 {
+		c.in.limiter = rated(c.in.limiter, c.s.limits.Load().SenderRate)
+		if c.in.limiter == nil {
+			return
+		}
 		part := min(n, c.in.limiter.Burst())
 		if d := c.in.limiter.ReserveN(c.s.opt.Now(), part).Delay(); d > 0 {
 			c.s.met.limited.Add(1)
@@ -342,7 +352,7 @@ func (c *conn) setDeadline() {
 	in := &c.in
 	var at time.Time
 	if len(in.rest) > 0 {
-		at = in.since.Add(c.s.opt.UnfinishedWait)
+		at = in.since.Add(c.s.limits.Load().UnfinishedWait)
 		if d := in.doubt.Add(undecidedWait); !in.doubt.IsZero() && d.Before(at) {
 			at = d
 		}

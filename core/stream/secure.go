@@ -5,13 +5,14 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"time"
 )
 
 // secure makes a socket of an accepted connection: after the TLS handshake on a
-// listener that has one, which must end in time.
-func (s *Server) secure(ctx context.Context, nc net.Conn, l *Listener) (socket, *tls.ConnectionState, error) {
+// listener that has one, which must end in time. limit is what ctx was given.
+func (s *Server) secure(ctx context.Context, nc net.Conn, l *Listener, limit time.Duration) (socket, *tls.ConnectionState, error) {
 	sock, err := newSocket(nc)
 	if err != nil || l.TLS == nil {
 		return sock, nil, err
@@ -20,7 +21,7 @@ func (s *Server) secure(ctx context.Context, nc net.Conn, l *Listener) (socket, 
 	tc := tls.Server(records, l.TLS)
 	err = tc.HandshakeContext(ctx)
 	if errors.Is(err, context.DeadlineExceeded) {
-		err = fmt.Errorf("not done within limits.handshake (%v)", s.opt.Handshake)
+		err = fmt.Errorf("not done within limits.handshake (%v)", limit)
 	}
 	if err != nil {
 		return nil, nil, err
@@ -43,6 +44,12 @@ const (
 	// nothing. That is for us to do, and to tell, so the kernel comes second.
 	userTimeoutMore = 5 * time.Second
 )
+
+func (s *Server) tune(c *conn, nc net.Conn, stall time.Duration) {
+	if err := tune(nc, stall); err != nil {
+		s.opt.Log.Debug("cannot set socket options", slog.String("addr", c.addr), slog.Any("err", err))
+	}
+}
 
 // tune sets how dead peers are found: by keep-alive where nothing is sent, and
 // by bytes that are not acknowledged for the time of stall.

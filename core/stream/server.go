@@ -12,7 +12,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/takhost/takhost/hostapi"
-	"github.com/takhost/takhost/hostapi/cot"
 )
 
 // Client is a connection as the router is shown it. Its methods are those of
@@ -31,8 +30,10 @@ type Session interface {
 	Leave()
 }
 
-// Options say how a Server works. All are required but Metrics.
+// Options say how a Server works. All are required but Metrics and Large.
 type Options struct {
+	Limits // at the start
+
 	// Join says who a client is and gives it its place. An error refuses the
 	// connection and is the reason in the log, so it must not hold a secret. It
 	// may take seconds where a password is checked; the peer's connection may
@@ -44,24 +45,17 @@ type Options struct {
 	Metrics prometheus.Registerer
 	Version string // told to clients
 
-	Limits         cot.Limits
-	MaxEvent       int           // bytes of one event
-	QueueEvents    int           // events that one client may be behind
-	QueueBytes     int           // and bytes of XML
-	Unfinished     int           // bytes of unfinished events, all connections together
-	UnfinishedWait time.Duration // how long an event may stay unfinished
-	Handshake      time.Duration // how long a client may take until it has said who it is: PROXY header, TLS, <auth>
-	Gather         time.Duration // longest wait for events to share a write
-	Stall          time.Duration // how long a client may take nothing
-	Shutdown       time.Duration // how long a stop may take to write what is queued
-	Connections    int           // all together
-	PerAddress     int           // from one address
-	SenderRate     int           // events a second of one client; more are read later
+	// Large is for events that are too long for a frame. Nil: clients of the TAK
+	// protocol do not get them.
+	Large Large
 }
 
 // Server holds the listeners and connections.
 type Server struct {
-	opt        Options
+	// limits are those in force. They stand apart from the counters below, which
+	// change all the time: every event looks here.
+	limits     atomic.Pointer[Limits]
+	opt        Options // without Limits
 	met        *metrics
 	hub        *hub
 	unfinished atomic.Int64
@@ -71,6 +65,7 @@ type Server struct {
 	closing    atomic.Bool
 	closed     chan struct{}
 	logins     chan struct{} // holds one for each password that is being checked
+	turns      chan struct{} // holds one for each long event that is being made ready
 	deadline   time.Time     // of the stop; set before closed is closed
 	conns      sync.WaitGroup
 
@@ -84,11 +79,14 @@ type Server struct {
 
 // New gives a server without listeners.
 func New(opt Options) *Server {
+	limits := opt.Limits
+	opt.Limits = Limits{}
 	s := &Server{
-		opt: opt, hub: newHub(opt.Gather), closed: make(chan struct{}),
+		opt: opt, hub: newHub(limits.Gather), closed: make(chan struct{}),
 		open: map[uint64]*conn{}, early: map[*conn]net.Conn{}, perIP: map[string]int{},
-		logins: make(chan struct{}, loginsAtOnce),
+		logins: make(chan struct{}, loginsAtOnce), turns: make(chan struct{}, turnsAtOnce()),
 	}
+	s.limits.Store(&limits)
 	s.met = newMetrics(s, opt.Metrics)
 	return s
 }
@@ -118,7 +116,7 @@ func (s *Server) Close() {
 		s.conns.Wait()
 		return
 	}
-	s.deadline = time.Now().Add(s.opt.Shutdown)
+	s.deadline = time.Now().Add(s.limits.Load().Shutdown)
 	s.closing.Store(true)
 	close(s.closed)
 	for _, l := range s.listeners {

@@ -43,6 +43,9 @@ func (r *recordBuffer) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
+// NetConn gives the connection that carries the records.
+func (r *recordBuffer) NetConn() net.Conn { return r.Conn }
+
 // send writes pending records: what goes at once, or, with a stall time, after
 // waiting for some of them to go.
 func (r *recordBuffer) send(stall time.Duration) (more bool, err error) {

@@ -48,6 +48,9 @@ func newSocket(conn net.Conn) (socket, error) {
 	return s, nil
 }
 
+// NetConn gives the connection that is read and written.
+func (s *rawSocket) NetConn() net.Conn { return s.Conn }
+
 func (s *rawSocket) read(get func() []byte, put func()) (int, error) {
 	s.get, s.put, s.inN, s.inErr = get, put, 0, nil
 	err := s.raw.Read(s.readable)

@@ -22,7 +22,10 @@ func (c *conn) writeSome(s *scratch) {
 	c.state = writing
 	c.written = time.Now()
 	c.mu.Unlock()
-	for c.next() {
+	for len(c.left) > 0 || c.next() {
+		if c.awaits() {
+			return
+		}
 		buf := c.join(s, writeSize)
 		n, more, err := c.sock.try(buf)
 		c.wrote(n, s.lens)
@@ -30,7 +33,7 @@ func (c *conn) writeSome(s *scratch) {
 			c.fail(err)
 			return
 		}
-		if more || len(c.left) > 0 {
+		if more || c.leftOff > 0 || len(c.left) > 0 && stoodFor(c.left[0]) == nil {
 			c.s.conns.Go(func() { c.fail(c.guarded(c.drain)) })
 			return
 		}
@@ -44,20 +47,34 @@ func (c *conn) drain() error {
 	defer drainScratches.put(s)
 	for {
 		if len(c.left) == 0 {
-			if _, err := c.sock.wait(nil, c.s.opt.Stall); err != nil {
-				return err
+			stall := c.s.limits.Load().Stall
+			if _, err := c.sock.wait(nil, stall); err != nil {
+				return stalled(err, stall)
 			}
 			if !c.next() {
 				return nil
 			}
 		}
-		n, err := c.sock.wait(c.join(s, drainSize), c.s.opt.Stall)
+		stall := c.s.limits.Load().Stall
+		n, err := c.sock.wait(c.join(s, drainSize), stall)
 		c.wrote(n, s.lens)
 		c.progress()
 		if err != nil {
-			return err
+			return stalled(err, stall)
 		}
 	}
+}
+
+// stall is the error of a client that took nothing for so long.
+type stall time.Duration
+
+func (s stall) Error() string { return "it took nothing for " + time.Duration(s).String() }
+
+func stalled(err error, after time.Duration) error {
+	if isTimeout(err) {
+		return stall(after)
+	}
+	return err
 }
 
 // next takes the next events from the queue into left. It answers false, and
@@ -91,7 +108,7 @@ func (c *conn) join(s *scratch, size int) []byte {
 	s.buf, s.lens = s.buf[:0], s.lens[:0]
 	proto := c.proto.Load()
 	for i, e := range c.left {
-		if i > 0 && len(s.buf)+len(e.XML) > size {
+		if i > 0 && (len(s.buf)+weight(e) > size || proto && !ready(e)) {
 			break
 		}
 		before := len(s.buf)
@@ -105,19 +122,26 @@ func (c *conn) join(s *scratch, size int) []byte {
 	return s.buf[c.leftOff:]
 }
 
-// frame gives the TAK protocol form of e. What does not fit into a frame that
-// ATAK reads is left out: it stays in the archive (spec/tak-streaming.md 3).
+// frame gives the TAK protocol form of e, or of the notice in its place.
 func (c *conn) frame(e *hostapi.Event) []byte {
 	b, err := e.Frame(func(e *hostapi.Event) ([]byte, error) {
 		return takproto.AppendFrame(nil, e.XML, &e.Header)
 	})
+	if err == nil {
+		return b
+	}
+	size := len(e.XML)
+	if in := (*stood)(nil); errors.As(err, &in) {
+		b, err = in.frame()
+		size = in.size
+	}
 	switch {
 	case err == nil:
 		return b
 	case errors.Is(err, takproto.ErrTooLong):
 		c.s.met.tooLong.Add(1)
 		c.s.opt.Log.Warn("event too large for a TAK protocol client, it did not get it",
-			slog.Uint64("conn", c.id), slog.String("id", e.ID.String()), slog.String("type", e.Type), slog.Int("bytes", len(e.XML)))
+			slog.Uint64("conn", c.id), slog.String("id", e.ID.String()), slog.String("type", e.Type), slog.Int("bytes", size), slog.Any("why", err))
 	default:
 		c.s.met.unencodable.Add(1)
 		c.s.opt.Log.Warn("event cannot be put into TAK protocol, a client did not get it",
@@ -159,9 +183,9 @@ func (c *conn) fail(err error) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if isTimeout(err) {
+	if errors.As(err, new(stall)) {
 		c.s.met.slow.Add(1)
-		c.closeLocked("slow: it took nothing for " + c.s.opt.Stall.String())
+		c.closeLocked("slow: " + err.Error())
 		return
 	}
 	c.closeLocked("") // the reading side meets the same end and tells it
