@@ -226,7 +226,7 @@ func TestOpenSSLReadsPackages(t *testing.T) {
 	addUser(t, srv.Admin, "packed")
 	for _, client := range []string{"atak", "wintak", "itak"} {
 		t.Run(client, func(t *testing.T) {
-			files := unzip(t, srv.Must(t, "POST", "/api/v1/packages", admin.PackageInput{User: "packed", For: client, Certificate: true}).Body)
+			files := unzip(t, srv.Must(t, "POST", "/api/v1/connection-packages", admin.PackageInput{User: "packed", For: client, Certificate: true}).Body)
 			var p12, trust string
 			for name, b := range files {
 				switch base := filepath.Base(name); {

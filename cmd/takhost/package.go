@@ -42,7 +42,7 @@ func (c *packageCmd) Run(ctx context.Context, std streams) error {
 	if err != nil {
 		return fmt.Errorf("write the request: %w", err)
 	}
-	zip, err := a.bytes(ctx, http.MethodPost, "/api/v1/packages", nil, bytes.NewReader(body))
+	zip, err := a.bytes(ctx, http.MethodPost, "/api/v1/connection-packages", nil, bytes.NewReader(body))
 	if err != nil {
 		return err
 	}

@@ -1,10 +1,10 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -19,6 +19,7 @@ type profileCmd struct {
 	List   profileListCmd   `cmd:"" help:"List the device profiles: files that clients take and import by themselves."`
 	Show   profileShowCmd   `cmd:"" help:"Show one, or write one of its files."`
 	Put    profilePutCmd    `cmd:"" help:"Add a profile, change it, and put files into it."`
+	Pref   profilePrefCmd   `cmd:"" help:"Give preferences to ATAK by a profile."`
 	Remove profileRemoveCmd `cmd:"" help:"Remove a profile, or files of it. What clients have taken they keep."`
 }
 
@@ -78,11 +79,12 @@ func (c *profileShowCmd) Run(ctx context.Context, std streams) error {
 		return err
 	}
 	if c.File != "" {
-		b, err := a.bytes(ctx, http.MethodGet, under(profilesPath, c.Name, "files", c.File), nil, nil)
-		if err == nil {
-			_, err = std.out.Write(b)
+		body, err := a.open(ctx, under(profilesPath, c.Name, "files", c.File), nil)
+		if err != nil {
+			return err
 		}
-		return err
+		_, err = io.Copy(std.out, body)
+		return errors.Join(err, body.Close())
 	}
 	var p rest.Profile
 	if err := a.get(ctx, under(profilesPath, c.Name), nil, &p); err != nil {
@@ -119,15 +121,16 @@ type profilePutCmd struct {
 	JSON     bool     `help:"Write JSON."`
 }
 
-// Run puts. Files are read before anything is changed.
+// Run puts. Files are opened before anything is changed.
 func (c *profilePutCmd) Run(ctx context.Context, std streams) error {
-	data := make([][]byte, len(c.Files))
+	files := make([]*os.File, len(c.Files))
 	for i, name := range c.Files {
-		b, err := os.ReadFile(name)
+		f, err := os.Open(name)
 		if err != nil {
 			return err
 		}
-		data[i] = b
+		defer f.Close()
+		files[i] = f
 	}
 	a, err := c.admin()
 	if err != nil {
@@ -139,11 +142,7 @@ func (c *profilePutCmd) Run(ctx context.Context, std streams) error {
 	}
 	for i, name := range c.Files {
 		name = strings.Trim(c.Path+"/"+filepath.Base(name), "/")
-		body, err := a.sendAs(ctx, http.MethodPut, under(profilesPath, c.Name, "files", name), nil, "application/octet-stream", bytes.NewReader(data[i]))
-		if err == nil {
-			err = errors.Join(decode(body, p), body.Close())
-		}
-		if err != nil {
+		if err := a.upload(ctx, under(profilesPath, c.Name, "files", name), files[i], p); err != nil {
 			return fmt.Errorf("put %s: %w", name, err)
 		}
 	}

@@ -26,17 +26,23 @@ import (
 	"github.com/takhost/takhost/core/pki"
 	"github.com/takhost/takhost/core/route"
 	"github.com/takhost/takhost/core/store"
+	"github.com/takhost/takhost/core/store/storetest"
 	"github.com/takhost/takhost/core/web"
 	"github.com/takhost/takhost/hostapi"
 )
 
 func TestMain(m *testing.M) {
-	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
-		if shared.dir != "" {
-			os.RemoveAll(shared.dir)
+	code := storetest.Main(m)
+	if shared.dir != "" {
+		os.RemoveAll(shared.dir)
+	}
+	if code == 0 {
+		if err := goleak.Find(); err != nil {
+			os.Stderr.WriteString("goroutines left behind: " + err.Error() + "\n")
+			code = 1
 		}
-		os.Exit(code)
-	}))
+	}
+	os.Exit(code)
 }
 
 // shared is made once: keys take their time. Tests that change the authority
@@ -114,9 +120,13 @@ func (f *fakeListeners) Start(_ context.Context, name string) error {
 }
 func (f *fakeListeners) Stop(_ context.Context, name string) error { return f.change(name, "", "stop") }
 
+// maxFile is how large a file of a profile may be.
+const maxFile = 1 << 20
+
 // bed is a server with its real parts, but for streams.
 type bed struct {
 	t         testing.TB
+	dir       string // of the store
 	store     *store.Store
 	ids       *identity.Service
 	ca        *pki.PKI
@@ -156,14 +166,14 @@ func newBed(t testing.TB) *bed { return newBedWith(t, authority(t)) }
 func newBedWith(t testing.TB, ca *pki.PKI) *bed {
 	t.Helper()
 	b := &bed{
-		t: t, ca: ca, url: map[string]string{}, ports: map[string]int{"tls": 8089, "https": 8443, "web": 8446},
+		t: t, dir: t.TempDir(), ca: ca, url: map[string]string{}, ports: map[string]int{"tls": 8089, "https": 8443, "web": 8446},
 		listeners: &fakeListeners{addr: map[string]string{"tcp": "127.0.0.1:8087", "tls": "0.0.0.0:8089"}},
 	}
 	ctx := t.Context()
 	log := slog.New(slog.NewTextHandler(&b.log, nil))
 	var err error
 	b.store, err = store.Open(ctx, store.Options{
-		DSN: "sqlite", Dir: t.TempDir(), Archive: store.ArchiveOptions{Types: []string{"*"}},
+		DSN: "sqlite", Dir: b.dir, Archive: store.ArchiveOptions{Types: []string{"*"}},
 		FreeDisk: func(string) (uint64, uint64, error) { return 1 << 40, 1 << 40, nil },
 	})
 	b.must(err)
@@ -173,7 +183,7 @@ func newBedWith(t testing.TB, ca *pki.PKI) *bed {
 	})
 	b.ids, err = identity.Open(ctx, identity.Options{Store: b.store, Sets: groups, Log: log, Key: ca.SigningKey, Attempts: 5})
 	b.must(err)
-	b.profiles, err = admin.OpenProfiles(ctx, b.store)
+	b.profiles, err = admin.OpenProfiles(ctx, admin.ProfileOptions{Records: b.store, Files: b.store.Blobs(), MaxFile: func() int64 { return maxFile }, Log: log})
 	b.must(err)
 	b.packages, err = admin.OpenPackages(admin.PackageOptions{
 		Dir: filepath.Join(t.TempDir(), "packages"), Identity: b.ids, PKI: ca, Password: "atakatak", Reach: b.reach,

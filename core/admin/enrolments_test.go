@@ -117,14 +117,14 @@ func TestPackages(t *testing.T) {
 	b := newBed(t)
 	boss, op, ann := b.admin(), b.user("op", "operator"), b.user("ann")
 
-	got := op.do("POST", "packages", obj{"user": "ann", "for": "atak"}).is(200)
+	got := op.do("POST", "connection-packages", obj{"user": "ann", "for": "atak"}).is(200)
 	if got.header.Get("Content-Type") != "application/zip" || !strings.HasPrefix(got.header.Get("Content-Disposition"), `attachment; filename="`) {
 		t.Errorf("got %v", got.header)
 	}
 	if names := entries(t, got.body); len(names) != 3 || len(b.ids.Certificates(identity.CertificateFilter{})) != 0 {
 		t.Errorf("a package to enrol has %q", names)
 	}
-	got = op.do("POST", "packages", obj{"user": "ann", "for": "itak", "certificate": true, "host": "192.0.2.7"}).is(200)
+	got = op.do("POST", "connection-packages", obj{"user": "ann", "for": "itak", "certificate": true, "host": "192.0.2.7"}).is(200)
 	if names := strings.Join(entries(t, got.body), " "); strings.Contains(names, "/") || strings.Count(names, ".p12") != 2 {
 		t.Errorf("a package for iTAK has %q", names)
 	}
@@ -133,13 +133,13 @@ func TestPackages(t *testing.T) {
 		t.Errorf("certificates: %+v", list)
 	}
 
-	op.do("POST", "packages", obj{"user": "boss", "for": "atak"}).refused(403, "only role is user")
-	op.do("POST", "packages", obj{"user": "ann", "for": "itak"}).refused(400, "iTAK")
-	op.do("POST", "packages", obj{"user": "ann", "for": "palm"}).refused(400, "")
-	op.do("POST", "packages", obj{"user": "ann", "for": "atak", "password": "a\nb"}).refused(400, "control character")
-	boss.do("POST", "packages", obj{"user": "nobody", "for": "atak"}).refused(404, "nobody")
+	op.do("POST", "connection-packages", obj{"user": "boss", "for": "atak"}).refused(403, "only role is user")
+	op.do("POST", "connection-packages", obj{"user": "ann", "for": "itak"}).refused(400, "iTAK")
+	op.do("POST", "connection-packages", obj{"user": "ann", "for": "palm"}).refused(400, "")
+	op.do("POST", "connection-packages", obj{"user": "ann", "for": "atak", "password": "a\nb"}).refused(400, "control character")
+	boss.do("POST", "connection-packages", obj{"user": "nobody", "for": "atak"}).refused(404, "nobody")
 	b.unreachable()
-	op.do("POST", "packages", obj{"user": "ann", "for": "atak", "certificate": true}).refused(503, "192.0.2.7")
+	op.do("POST", "connection-packages", obj{"user": "ann", "for": "atak", "certificate": true}).refused(503, "192.0.2.7")
 	if n := len(b.ids.Certificates(identity.CertificateFilter{})); n != 1 {
 		t.Errorf("a refused package made a certificate: there are %d", n)
 	}
@@ -156,21 +156,21 @@ func TestKeptPackages(t *testing.T) {
 		return nil
 	})
 	b.must(err)
-	same(t, admin.PackagePage{Packages: []admin.KeptPackage{{Name: name, User: "ann"}}}, read[admin.PackagePage](op, "packages"))
+	same(t, admin.PackagePage{Packages: []admin.KeptPackage{{Name: name, User: "ann"}}}, read[admin.PackagePage](op, "connection-packages"))
 	for _, c := range []*caller{boss, op, ann} {
-		if got := c.get("packages/" + name).is(200); len(entries(t, got.body)) < 3 {
+		if got := c.get("connection-packages/" + name).is(200); len(entries(t, got.body)) < 3 {
 			t.Errorf("got %d bytes", len(got.body))
 		}
 	}
-	ben.get("packages/"+name).refused(404, name)
+	ben.get("connection-packages/"+name).refused(404, name)
 	_, err = b.ids.SetUser(t.Context(), root, "ann", func(u *identity.User) error {
 		u.Roles = []string{"admin"}
 		return nil
 	})
 	b.must(err)
-	op.get("packages/"+name).refused(404, name)
+	op.get("connection-packages/"+name).refused(404, name)
 	for _, bad := range []string{"..%2fpki%2fca.key", ".zip", "a%5cb.zip", "none.zip"} {
-		boss.get("packages/"+bad).refused(404, "")
+		boss.get("connection-packages/"+bad).refused(404, "")
 	}
 	boss.do("DELETE", "users/ann", nil).is(204)
 	if _, err := b.packages.Read(name); err == nil {

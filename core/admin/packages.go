@@ -39,7 +39,7 @@ func (r registrar) packages() {
 	const tag = "enrolment"
 	ids := r.d.Identity
 
-	make := operators(r.op("POST", "/packages", "package-make", tag, "Make a package",
+	make := operators(r.op("POST", "/connection-packages", "connection-package-make", tag, "Make a package",
 		"A zip that the client imports, with what it trusts and where the server is. Operators make packages for those whose only role is user.", missing, away))
 	make.Responses["200"] = binary("The package", zipType)
 	huma.Register(r.api, make, func(ctx context.Context, in *struct{ Body PackageInput }) (*Bytes, error) {
@@ -63,7 +63,7 @@ func (r registrar) packages() {
 		return &Bytes{zipType, attached(name), zip}, nil
 	})
 
-	huma.Register(r.api, operators(r.op("GET", "/packages", "packages", tag, "Packages that are kept",
+	huma.Register(r.api, operators(r.op("GET", "/connection-packages", "connection-packages", tag, "Packages that are kept",
 		"Those that FreeTAKServer's API made with their users, by name.")),
 		func(_ context.Context, in *struct{ web.Paging }) (*Answer[PackagePage], error) {
 			var all []KeptPackage
@@ -77,7 +77,7 @@ func (r registrar) packages() {
 			return answer(PackagePage{list, next}, nil)
 		})
 
-	get := openapi.Anyone(r.op("GET", "/packages/{name}", "package", tag, "A package that is kept",
+	get := openapi.Anyone(r.op("GET", "/connection-packages/{name}", "connection-package", tag, "A package that is kept",
 		"It holds the key of its user. Administrators get all, operators those of users whose only role is user, others their own.", missing))
 	get.Responses["200"] = binary("The package", zipType)
 	huma.Register(r.api, get, func(ctx context.Context, in *struct {

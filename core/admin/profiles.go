@@ -2,8 +2,6 @@ package admin
 
 import (
 	"context"
-	"net/http"
-	"slices"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -26,7 +24,8 @@ type Profile struct {
 // ProfileFile is one file of a profile.
 type ProfileFile struct {
 	Name    string    `json:"name" example:"preferences.pref"`
-	Size    int       `json:"size" doc:"Bytes"`
+	Size    int64     `json:"size" doc:"Bytes"`
+	Hash    string    `json:"hash" doc:"SHA-256 of the content"`
 	Changed time.Time `json:"changed"`
 }
 
@@ -61,13 +60,6 @@ type InProfileFile struct {
 	File string `path:"file" maxLength:"256" doc:"Name of the file; of a tool's profile a path, its slashes written as %2F" example:"preferences.pref"`
 }
 
-// Bytes is a body of any type. It is exported for huma.
-type Bytes struct {
-	ContentType string `header:"Content-Type"`
-	Disposition string `header:"Content-Disposition"`
-	Body        []byte
-}
-
 func (r registrar) profiles() {
 	const tag = "profiles"
 	p := r.d.Profiles
@@ -93,7 +85,7 @@ func (r registrar) profiles() {
 			if err := r.fill(&v, &in.Body.ProfileInput); err != nil {
 				return nil, problemOf(err)
 			}
-			return r.shown(v.Name, p.add(ctx, actor(ctx), v))
+			return r.shown(v.Name, p.Add(ctx, actor(ctx), v))
 		})
 
 	huma.Register(r.api, operators(r.op("GET", "/profiles/{name}", "profile", tag, "One device profile", "", missing)),
@@ -104,58 +96,16 @@ func (r registrar) profiles() {
 			InProfile
 			Body ProfileInput
 		}) (*Answer[Profile], error) {
-			return r.shown(in.Name, p.update(ctx, actor(ctx), "profile.set", in.Name, in.Name, func(v *onboard.Profile) error { return r.fill(v, &in.Body) }))
+			return r.shown(in.Name, p.Set(ctx, actor(ctx), in.Name, func(v *onboard.Profile) error { return r.fill(v, &in.Body) }))
 		})
 
 	huma.Register(r.api, admins(r.op("DELETE", "/profiles/{name}", "profile-remove", tag, "Remove a device profile", "With its files. What clients have taken they keep.", missing)),
 		func(ctx context.Context, in *InProfile) (*struct{}, error) {
-			return nil, problemOf(p.remove(ctx, actor(ctx), in.Name))
+			return nil, problemOf(p.Remove(ctx, actor(ctx), in.Name))
 		})
 
-	put := admins(r.op("PUT", "/profiles/{name}/files/{file}", "profile-file-put", tag, "Put a file into a device profile",
-		"In the place of one of that name.", missing, http.StatusRequestEntityTooLarge))
-	put.MaxBodyBytes = onboard.MostFileSize
-	huma.Register(r.api, put, func(ctx context.Context, in *struct {
-		InProfileFile
-		RawBody []byte `contentType:"application/octet-stream"`
-	}) (*Answer[Profile], error) {
-		data := slices.Clone(in.RawBody) // huma uses it again
-		return r.shown(in.Name, p.update(ctx, actor(ctx), "profile.file", in.Name+"/"+in.File, in.Name, func(v *onboard.Profile) error {
-			f := onboard.File{Name: in.File, Data: data, Changed: r.d.now().UTC()}
-			if i := fileIn(v, in.File); i >= 0 {
-				v.Files[i] = f
-			} else {
-				v.Files = append(v.Files, f)
-			}
-			return nil
-		}))
-	})
-
-	get := operators(r.op("GET", "/profiles/{name}/files/{file}", "profile-file", tag, "A file of a device profile", "", missing))
-	get.Responses["200"] = binary("The file", "application/octet-stream")
-	huma.Register(r.api, get, func(_ context.Context, in *InProfileFile) (*Bytes, error) {
-		v, err := p.Profile(in.Name)
-		if err != nil {
-			return nil, problemOf(err)
-		}
-		i := fileIn(&v, in.File)
-		if i < 0 {
-			return nil, noFile(in)
-		}
-		return &Bytes{"application/octet-stream", "attachment", v.Files[i].Data}, nil
-	})
-
-	huma.Register(r.api, admins(r.op("DELETE", "/profiles/{name}/files/{file}", "profile-file-remove", tag, "Take a file out of a device profile", "", missing)),
-		func(ctx context.Context, in *InProfileFile) (*struct{}, error) {
-			return nil, problemOf(p.update(ctx, actor(ctx), "profile.file-remove", in.Name+"/"+in.File, in.Name, func(v *onboard.Profile) error {
-				i := fileIn(v, in.File)
-				if i < 0 {
-					return noFile(in)
-				}
-				v.Files = slices.Delete(v.Files, i, i+1)
-				return nil
-			}))
-		})
+	r.profileFiles()
+	r.preferences()
 }
 
 // shown shows a profile after a change.
@@ -179,28 +129,13 @@ func (r registrar) fill(v *onboard.Profile, in *ProfileInput) error {
 	return nil
 }
 
-func fileIn(v *onboard.Profile, name string) int {
-	return slices.IndexFunc(v.Files, func(f onboard.File) bool { return f.Name == name })
-}
-
-func noFile(in *InProfileFile) error {
-	return notFoundf("profile %s has no file %s", clip(in.Name), clip(in.File))
-}
-
 func profileOf(v *onboard.Profile) Profile {
 	out := Profile{
 		Name: v.Name, Kind: string(v.Kind), Tool: v.Tool, Groups: append([]string{}, v.Groups...), Active: v.Active,
 		Files: []ProfileFile{}, Changed: v.Changed,
 	}
 	for _, f := range v.Files {
-		out.Files = append(out.Files, ProfileFile{f.Name, len(f.Data), f.Changed})
+		out.Files = append(out.Files, ProfileFile{f.Name, f.Size, f.Hash, f.Changed})
 	}
 	return out
-}
-
-// binary describes an answer that is no JSON.
-func binary(text, contentType string) *huma.Response {
-	return &huma.Response{Description: text, Content: map[string]*huma.MediaType{
-		contentType: {Schema: &huma.Schema{Type: "string", Format: "binary"}},
-	}}
 }

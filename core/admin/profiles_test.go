@@ -1,13 +1,11 @@
 package admin_test
 
 import (
-	"errors"
 	"strings"
 	"testing"
 
 	"github.com/takhost/takhost/core/admin"
 	"github.com/takhost/takhost/core/onboard"
-	"github.com/takhost/takhost/core/store"
 )
 
 func TestProfiles(t *testing.T) {
@@ -24,7 +22,7 @@ func TestProfiles(t *testing.T) {
 
 	data := "\x00\x01<preferences/>\xff"
 	boss.do("PUT", "profiles/maps/files/a.pref", data).is(200).into(&made)
-	if len(made.Files) != 1 || made.Files[0].Size != len(data) {
+	if len(made.Files) != 1 || made.Files[0].Size != int64(len(data)) || made.Files[0].Hash != hashOf(data) {
 		t.Errorf("got %+v", made)
 	}
 	if got := op.get("profiles/Maps/files/a.pref").is(200); string(got.body) != data || got.header.Get("Content-Type") != "application/octet-stream" || got.header.Get("Content-Disposition") != "attachment" {
@@ -34,7 +32,9 @@ func TestProfiles(t *testing.T) {
 	boss.do("PUT", "profiles/maps/files/b.pref", "b").is(200)
 	boss.do("PUT", "profiles/maps/files/..%2fb", "b").refused(400, "")
 	boss.do("PUT", "profiles/none/files/b", "b").refused(404, "none")
-	boss.do("PUT", "profiles/maps/files/big", strings.Repeat("x", 8<<20+1)).is(413)
+	boss.do("PUT", "profiles/maps/files/big", strings.Repeat("x", maxFile+1)).refused(413, "larger than 1 MiB")
+	boss.do("PUT", "profiles/maps/files/largest", strings.Repeat("x", maxFile)).is(200)
+	boss.do("DELETE", "profiles/maps/files/largest", nil).is(204)
 	op.get("profiles/maps/files/c").refused(404, "no file c")
 
 	boss.do("POST", "profiles", obj{"name": "tools", "kind": "tool", "tool": "vns", "active": false}).is(201)
@@ -54,11 +54,11 @@ func TestProfiles(t *testing.T) {
 	boss.do("DELETE", "profiles/maps/files/a.pref", nil).refused(404, "a.pref")
 
 	// After a restart it is all there.
-	again, err := admin.OpenProfiles(t.Context(), b.store)
+	again, err := admin.OpenProfiles(t.Context(), admin.ProfileOptions{Records: b.store, Files: b.store.Blobs()})
 	b.must(err)
 	all, err := again.Profiles(t.Context())
 	b.must(err)
-	if len(all) != 2 || len(all[0].Files) != 1 || string(all[0].Files[0].Data) != "b" || all[0].Kind != onboard.OnConnection {
+	if len(all) != 2 || len(all[0].Files) != 1 || b.content(again, all[0].Files[0]) != "b" || all[0].Kind != onboard.OnConnection {
 		t.Errorf("got %+v", all)
 	}
 	boss.do("DELETE", "profiles/maps", nil).is(204)
@@ -70,30 +70,10 @@ func TestProfiles(t *testing.T) {
 		actions = append(actions, e.Action+" "+e.Subject)
 	}
 	same(t, []string{
-		"profile.add maps", "profile.file maps/a.pref", "profile.file maps/a.pref", "profile.file maps/b.pref", "profile.add tools",
+		"profile.add maps", "profile.file maps/a.pref", "profile.file maps/a.pref", "profile.file maps/b.pref",
+		"profile.file maps/largest", "profile.file-remove maps/largest", "profile.add tools",
 		"profile.file tools/x/y.txt", "profile.set maps", "profile.file-remove maps/a.pref", "profile.remove maps",
 	}, actions)
-}
-
-// TestProfileStoreFails shows that memory keeps to what is stored.
-func TestProfileStoreFails(t *testing.T) {
-	b := newBed(t)
-	p, err := admin.OpenProfiles(t.Context(), b.store)
-	b.must(err)
-	b.must(p.PutProfile(t.Context(), onboard.Profile{Name: "maps", Kind: onboard.OnEnrolment}))
-	b.must(b.store.Close(t.Context()))
-	if err := p.PutProfile(t.Context(), onboard.Profile{Name: "more", Kind: onboard.OnEnrolment}); err == nil {
-		t.Error("it is stored")
-	}
-	if err := p.RemoveProfile(t.Context(), "maps"); err == nil {
-		t.Error("it is removed")
-	}
-	if all, _ := p.Profiles(t.Context()); len(all) != 1 || all[0].Name != "maps" {
-		t.Errorf("got %+v", all)
-	}
-	if err := p.RemoveProfile(t.Context(), "none"); store.CodeOf(err) != store.NotFound || errors.Is(err, nil) {
-		t.Errorf("got %v", err)
-	}
 }
 
 func TestListeners(t *testing.T) {

@@ -20,8 +20,8 @@ func TestPromotionVoidsWhatOperatorsMade(t *testing.T) {
 	op.do("POST", "enrolments", obj{"user": "ann", "uses": 2}).is(201).into(&byOp)
 	op.do("POST", "enrolments", obj{"user": "ann"}).is(201).into(&spent)
 	boss.do("POST", "enrolments", obj{"user": "ann"}).is(201).into(&byBoss)
-	op.do("POST", "packages", obj{"user": "ann", "for": "atak", "certificate": true}).is(200)
-	boss.do("POST", "packages", obj{"user": "ann", "for": "atak", "certificate": true}).is(200)
+	op.do("POST", "connection-packages", obj{"user": "ann", "for": "atak", "certificate": true}).is(200)
+	boss.do("POST", "connection-packages", obj{"user": "ann", "for": "atak", "certificate": true}).is(200)
 	enrol := func(code admin.NewEnrolment, uid string) {
 		_, grant, err := b.ids.EnrolLogin(t.Context(), "ann", code.Secret, uid, "192.0.2.1")
 		b.must(err)

@@ -2,11 +2,13 @@ package admin_test
 
 import (
 	"net/http"
+	"net/url"
 	"strings"
 	"testing"
 
 	"github.com/takhost/takhost/core/admin"
 	"github.com/takhost/takhost/core/identity"
+	"github.com/takhost/takhost/core/web"
 )
 
 const password = "correct horse battery"
@@ -129,7 +131,7 @@ func TestAdminSocket(t *testing.T) {
 	b.must(b.ids.SetPassword(t.Context(), root, "boss", password))
 	c := b.with("")
 	c.base = "http://socket"
-	if me := read[admin.Me](c, "me"); me.User != "admin" || me.Roles[0] != "admin" || me.HasPassword {
+	if me := read[admin.Me](c, "me"); me.User != web.SocketUser || me.Roles[0] != "admin" || me.HasPassword {
 		t.Errorf("got %+v", me)
 	}
 	c.do("PUT", "me/password", obj{"current": "x", "password": password}).refused(403, "callers who are users")
@@ -144,7 +146,7 @@ func TestAdminSocket(t *testing.T) {
 	if _, err := b.ids.Login(t.Context(), "boss", "another long password", "192.0.2.1"); err != nil {
 		t.Errorf("login: %v", err)
 	}
-	if e := read[admin.AuditPage](c, "audit?action=admin.*&user=admin").Entries; len(e) == 0 || e[0].Via != "admin" {
+	if e := read[admin.AuditPage](c, "audit?action=admin.*&user="+url.QueryEscape(web.SocketUser)).Entries; len(e) == 0 || e[0].Via != "admin" {
 		t.Errorf("got %+v", e)
 	}
 }

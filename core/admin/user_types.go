@@ -23,7 +23,7 @@ type User struct {
 	UID     string `json:"uid,omitempty" doc:"What FreeTAKServer's API calls the user's uid"`
 	Team    string `json:"team,omitempty" doc:"Team colour, which FreeTAKServer's API calls group" example:"Cyan"`
 	Device  string `json:"device,omitempty" doc:"For FreeTAKServer's API: mobile, wintak, or api for whom its /APIUser made"`
-	Package string `json:"package,omitempty" doc:"Package that was made for the user and is kept: see /api/v1/packages"`
+	Package string `json:"package,omitempty" doc:"Package that was made for the user and is kept: see /api/v1/connection-packages"`
 }
 
 // Membership says in which direction a user is in a group.

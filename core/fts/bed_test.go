@@ -3,6 +3,7 @@ package fts_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"io"
 	"log/slog"
 	"net/http"
@@ -139,7 +140,13 @@ func newBed(t testing.TB) *bed {
 			return fts.Notices{LogErrors: []string{"disk full"}, Emergencies: []string{"ALPHA 911 Alert for " + c.User}}
 		},
 		DataPackage: func(_ context.Context, hash string) (string, error) {
-			if hash != theHash {
+			switch hash {
+			case theHash:
+			case strings.Repeat("1", 64):
+				return "", &store.Error{Code: store.Unavailable, Msg: "the plugin files does not run at the moment"}
+			case strings.Repeat("2", 64):
+				return "", errors.New("secret of the inside")
+			default:
 				return "", &store.Error{Code: store.NotFound, Msg: "there is no such package"}
 			}
 			return "http://192.0.2.2:8080/Marti/api/sync/metadata/" + hash + "/tool", nil

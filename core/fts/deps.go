@@ -29,8 +29,9 @@ type Deps struct {
 	Notices func(context.Context, *wire.Caller) Notices
 
 	// DataPackage gives the address under which phones get the data package with
-	// that SHA-256. An error with the code not_found says that there is none. Nil:
-	// the server keeps no data packages.
+	// that SHA-256. An error with the code not_found says that there is none for the
+	// caller of ctx, or none at all, and unavailable that nobody knows at the moment.
+	// Nil: the server keeps no data packages.
 	DataPackage func(ctx context.Context, hash string) (string, error)
 
 	Log *slog.Logger

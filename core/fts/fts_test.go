@@ -162,9 +162,16 @@ func TestGenerateQR(t *testing.T) {
 	if s := img.Bounds().Size(); s.X != s.Y || s.X < 100 || s.X > 512 {
 		t.Errorf("the picture has %v", s)
 	}
-	for _, hash := range []string{"", "x", strings.Repeat("0", 64)} {
+	for _, hash := range []string{"", "x", strings.Repeat("z", 64)} {
 		nobody.get("/GenerateQR?datapackage_hash="+hash).is(404, asJSON, `{"message":"there is no data package with that hash"}`)
 	}
+	nobody.get("/GenerateQR?datapackage_hash="+strings.Repeat("0", 64)).is(404, asJSON, `{"message":"there is no such package"}`)
+	away := nobody.get("/GenerateQR?datapackage_hash="+strings.Repeat("1", 64)).is(503, asJSON, `{"message":"the plugin files does not run at the moment"}`)
+	if got := away.header.Get("Retry-After"); got != "5" {
+		t.Errorf("Retry-After: got %q, want 5", got)
+	}
+	nobody.get("/GenerateQR?datapackage_hash="+strings.Repeat("2", 64)).is(500, asJSON,
+		`{"message":"An error occurred generating the QR code.","errors":["the server failed at this; its log says why"]}`)
 }
 
 func TestState(t *testing.T) {

@@ -54,7 +54,8 @@ func (r registrar) open() {
 			}{append([]string{}, n.LogErrors...), append([]string{}, n.Emergencies...)})
 		})
 
-	qr := openapi.Open(r.op("GET", "/GenerateQR", "qr", "QR code of a data package's address", "", "image/jpeg"))
+	qr := openapi.Open(r.op("GET", "/GenerateQR", "qr", "QR code of a data package's address",
+		"Browsers show it as a picture, so it needs no credentials: who sends none gets that of a public package alone. The file itself is given by groups.", "image/jpeg"))
 	qr.Parameters = []*huma.Param{param("datapackage_hash", "SHA-256 of the data package")}
 	r.add(qr, r.qr)
 }
@@ -86,12 +87,20 @@ const qrSize = 512
 
 func (r registrar) qr(ctx context.Context, q *Request) *Reply {
 	hash := strings.ToLower(q.query("datapackage_hash"))
-	if !isHash(hash) || r.d.DataPackage == nil {
+	switch {
+	case r.d.DataPackage == nil:
+		return asJSON(http.StatusNotFound, message{Message: "this server keeps no data packages"})
+	case !isHash(hash):
 		return asJSON(http.StatusNotFound, message{Message: "there is no data package with that hash"})
 	}
 	url, err := r.d.DataPackage(ctx, hash)
-	if store.CodeOf(err) == store.NotFound {
-		return asJSON(http.StatusNotFound, message{Message: "there is no data package with that hash"})
+	switch store.CodeOf(err) {
+	case store.NotFound:
+		return asJSON(http.StatusNotFound, message{Message: r.reason(q, err)})
+	case store.Unavailable:
+		reply := asJSON(http.StatusServiceUnavailable, message{Message: r.reason(q, err)})
+		reply.Retry = "5"
+		return reply
 	}
 	var picture []byte
 	if err == nil {

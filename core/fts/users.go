@@ -72,7 +72,7 @@ func (r registrar) systemUsers() {
 	const base = "/ManageSystemUser/"
 
 	r.add(operators(r.op("GET", base+"getAll", "system-users", "All users",
-		"Group is the team colour, Certs the name of a package at /api/v1/packages. Passwords and tokens are not told.", jsonType)),
+		"Group is the team colour, Certs the name of a package at /api/v1/connection-packages. Passwords and tokens are not told.", jsonType)),
 		func(context.Context, *Request) *Reply { return r.list(func(identity.User) bool { return true }) })
 
 	r.addBody(operators(r.op("GET", base+"getSystemUser", "system-user", "Users that fit",
@@ -80,7 +80,7 @@ func (r registrar) systemUsers() {
 		object("uid", "name", "group", "device_type", "certificate_package_name"), r.find)
 
 	post := admins(r.op("POST", base+"postSystemUser", "system-user-add", "Add users",
-		"Certs true makes a certificate and a package, which the user can fetch at /api/v1/packages. Users get the role user.", jsonType))
+		"Certs true makes a certificate and a package, which the user can fetch at /api/v1/connection-packages. Users get the role user.", jsonType))
 	post.DefaultStatus = http.StatusCreated
 	post.Responses["201"] = answers("Created, or some of them: see the message", jsonType)
 	delete(post.Responses, "200")

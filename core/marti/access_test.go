@@ -75,7 +75,7 @@ func TestAccess(t *testing.T) {
 		"anonymous": {"http": b.at("http")},
 	}
 	for _, o := range described(t) {
-		path := strings.NewReplacer("{uid}", "u", "{name}", "n", "{direction}", "IN", "{username}", "n", "{hash}", "h", "{ids}", "1", "{tool}", "t").Replace(o.path)
+		path := strings.NewReplacer("{uid}", "u", "{name}", "n", "{direction}", "IN", "{username}", "n", "{hash}", "h", "{ids}", "1", "{tool}", "t", "{id}", "1", "{directories}", "d").Replace(o.path)
 		open := o.Security != nil && len(*o.Security) == 0
 		has := map[string]bool{}
 		for _, l := range o.Listeners {

@@ -26,6 +26,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/goleak"
 
+	adminapi "github.com/takhost/takhost/core/admin"
 	"github.com/takhost/takhost/core/identity"
 	"github.com/takhost/takhost/core/marti"
 	"github.com/takhost/takhost/core/onboard"
@@ -59,8 +60,11 @@ type fakeCore struct {
 	mu      sync.Mutex
 	clients []marti.Client
 	latest  []*hostapi.Event
+	kept    map[hostapi.ID]marti.Kept
 	reach   error
 	did     []string
+	urls    map[string]string // by listener
+	sent    []sent
 }
 
 func (f *fakeCore) Clients(context.Context) []marti.Client {
@@ -141,11 +145,6 @@ func (w webCore) Query(ctx context.Context, q store.Query) (store.Page, error) {
 }
 func (webCore) Ready(context.Context) error { return nil }
 
-// profiles keeps them in memory.
-type profiles []onboard.Profile
-
-func (p *profiles) Profiles(context.Context) ([]onboard.Profile, error) { return *p, nil }
-
 // shared is made once: keys take their time.
 var shared struct {
 	sync.Once
@@ -186,6 +185,7 @@ func (f *failingStore) ChangeRecords(ctx context.Context, put, remove []store.Re
 // bed is a server with its real parts, but for streams.
 type bed struct {
 	t        testing.TB
+	dir      string // of the store
 	core     *fakeCore
 	store    *store.Store
 	failing  *failingStore
@@ -193,6 +193,7 @@ type bed struct {
 	ids      *identity.Service
 	ca       *pki.PKI
 	profiles profiles
+	keeper   *adminapi.Profiles
 	roster   *marti.Roster
 	log      bytes.Buffer
 	logMu    sync.Mutex
@@ -218,12 +219,12 @@ var admin = identity.Actor{User: "root", Via: "test"}
 
 func newBed(t testing.TB) *bed {
 	t.Helper()
-	b := &bed{t: t, core: &fakeCore{}, ca: authority(t), roster: marti.NewRoster(), clock: time.Now().UTC().Truncate(time.Millisecond), url: map[string]string{}}
+	b := &bed{t: t, dir: t.TempDir(), core: &fakeCore{}, ca: authority(t), roster: marti.NewRoster(), clock: time.Now().UTC().Truncate(time.Millisecond), url: map[string]string{}}
 	log := slog.New(slog.NewTextHandler(b, nil))
 	ctx := t.Context()
 	var err error
 	b.store, err = store.Open(ctx, store.Options{
-		DSN: "sqlite", Dir: t.TempDir(), Archive: store.ArchiveOptions{Types: []string{"*"}},
+		DSN: "sqlite", Dir: b.dir, Archive: store.ArchiveOptions{Types: []string{"*"}},
 		FreeDisk: func(string) (uint64, uint64, error) { return 1 << 40, 1 << 40, nil },
 	})
 	b.must(err)
@@ -236,11 +237,16 @@ func newBed(t testing.TB) *bed {
 	b.ids, err = identity.Open(ctx, identity.Options{Store: b.failing, Sets: b.groups, Log: log, Key: b.ca.SigningKey, Attempts: 5})
 	b.must(err)
 
+	b.keeper, err = adminapi.OpenProfiles(ctx, adminapi.ProfileOptions{
+		Records: b.failing, Files: b.store.Blobs(), MaxFile: func() int64 { return maxFile }, Now: func() time.Time { return b.clock },
+	})
+	b.must(err)
+
 	// So that a request can say that it came from elsewhere.
 	trusted, err := proxy.ParseTrusted([]string{"127.0.0.1"})
 	b.must(err)
 	deps := marti.Deps{
-		Core: b.core, Identity: b.ids, PKI: b.ca, Groups: b.groups, Profiles: &b.profiles, Roster: b.roster,
+		Core: b.core, Identity: b.ids, PKI: b.ca, Groups: b.groups, Profiles: allProfiles{b}, Keeper: b.keeper, Roster: b.roster,
 		Version: "1.2.3-test", NodeID: nodeID, Log: log, Now: func() time.Time { return b.clock },
 	}
 	s := web.New(web.Options{

@@ -2,6 +2,7 @@ package marti
 
 import (
 	"context"
+	"io"
 	"log/slog"
 	"time"
 
@@ -28,6 +29,14 @@ type Core interface {
 	// answers for what the archive has not yet, or never will.
 	Latest(uid string) []*hostapi.Event
 
+	// Kept gives an event that clients are told to fetch, as long as it is kept for
+	// that. Whether the caller may have it is for the operation to say.
+	Kept(id hostapi.ID) (Kept, bool)
+
+	// Archived gives one event of a uid by its id out of the archive, if its set of
+	// groups is one of these; nil is all of them. It is kept from then on.
+	Archived(ctx context.Context, uid string, id hostapi.ID, sets []hostapi.SetID) (Kept, bool, error)
+
 	// Disconnect ends a connection and says whether it was there.
 	Disconnect(conn uint64, why string) bool
 
@@ -45,6 +54,14 @@ type Core interface {
 
 	// Reach says where phones reach the server. The error tells what to configure.
 	Reach() (onboard.Reach, error)
+
+	// BaseURL is where clients reach an HTTP listener, without a slash at its end; ""
+	// when it is closed.
+	BaseURL(listener string) string
+
+	// Emit sends an event of the server to the clients with these uids, as far as
+	// they see one of the groups; 0 is no bound.
+	Emit(xml string, groups hostapi.SetID, uids []string) error
 }
 
 // Client is one connection of a CoT client.
@@ -55,16 +72,52 @@ type Client struct {
 	Incognito bool
 }
 
+// Kept is an event with the answer by which it is fetched.
+type Kept struct {
+	UID    string
+	Groups hostapi.SetID
+	Key    string      // whoever knows it may have the event, whatever the groups; empty: nobody
+	Body   io.WriterTo // the declaration and the event without <marti>
+	Len    int64       // bytes of Body
+}
+
 // Groups knows sets of groups; *route.Groups does.
 type Groups interface {
 	Members(hostapi.SetID) []hostapi.GroupID
 	Intersects(a, b hostapi.SetID) bool
 	With(hostapi.GroupID) []hostapi.SetID
+	Intern(...hostapi.GroupID) (hostapi.SetID, error)
 }
 
-// Profiles gives the device profiles (6).
+// Profiles gives the device profiles (6). Errors carry codes of package store.
 type Profiles interface {
+	// Profiles gives all, by name. What is in them is not changed.
 	Profiles(ctx context.Context) ([]onboard.Profile, error)
+
+	// Profile gives one; case does not count.
+	Profile(name string) (onboard.Profile, error)
+
+	// Open opens the content of a file or package, which the caller closes.
+	Open(ctx context.Context, hash string) (io.ReadSeekCloser, error)
+
+	// Offered says whether a package of a profile was offered and still holds.
+	Offered(name, hash string) bool
+}
+
+// ProfileKeeper changes them.
+type ProfileKeeper interface {
+	Add(ctx context.Context, by identity.Actor, v onboard.Profile) error
+	Set(ctx context.Context, by identity.Actor, name string, do func(*onboard.Profile) error) error
+	Remove(ctx context.Context, by identity.Actor, name string) error
+
+	// PutFile reads a file of at most MaxFile bytes, if the profile may have it.
+	PutFile(ctx context.Context, by identity.Actor, name, file string, size int64, from io.Reader) (onboard.File, error)
+	MaxFile() int64
+	RemoveFile(ctx context.Context, by identity.Actor, name, file string) error
+
+	// Offer makes the package of a profile as it is now and keeps it for a while. to
+	// is for the audit.
+	Offer(ctx context.Context, by identity.Actor, name string, to []string) (onboard.Offer, error)
 }
 
 // Deps is what Register works with. Those that may be left out say so.
@@ -73,8 +126,9 @@ type Deps struct {
 	Identity *identity.Service
 	PKI      *pki.PKI
 	Groups   Groups
-	Profiles Profiles // nil: there are none
-	Roster   *Roster  // nil: who left is forgotten
+	Profiles Profiles      // nil: there are none
+	Keeper   ProfileKeeper // nil: they cannot be changed here
+	Roster   *Roster       // nil: who left is forgotten
 
 	Version    string // of the program
 	NodeID     string // the same for ever: clients tell servers apart by it

@@ -308,7 +308,7 @@ func TestEnrolmentNeedsAnAddress(t *testing.T) {
 func TestEventCode(t *testing.T) {
 	b := newBed(t)
 	b.group("Parade")
-	b.profiles = profiles{{Name: "maps", Kind: onboard.OnEnrolment, Active: true, Groups: []string{"Parade"}, Files: []onboard.File{{Name: "a.pref", Data: []byte("x")}}}}
+	b.profiles = profiles{{Name: "maps", Kind: onboard.OnEnrolment, Active: true, Groups: []string{"Parade"}, Files: []onboard.File{onboard.Made("a.pref", []byte("x"))}}}
 	secret := b.code(identity.EnrolmentSpec{Event: &identity.EventCode{Prefix: "guest", Groups: []identity.Membership{{Group: "Parade", In: true, Out: true}}}, Uses: 2})
 	d := b.at("web").basic("parade2026", secret)
 	d.get("/Marti/api/tls/config").is(200, "text/xml")

@@ -25,13 +25,17 @@ func (a *api) homeOperations() {
 	add(a, o, func(c *call, _ *none) (*reply, error) { return bare(c.roles()) })
 }
 
+const roleOperator = "operator"
+
 func (c *call) isAdmin() bool { return slices.Contains(c.caller.Roles, web.AdminRole) }
+
+func (c *call) isOperator() bool { return c.isAdmin() || slices.Contains(c.caller.Roles, roleOperator) }
 
 // roles translates ours into the official server's (1).
 func (c *call) roles() []string {
 	roles := []string{}
 	for _, r := range []struct{ ours, theirs string }{
-		{web.AdminRole, "ROLE_ADMIN"}, {"operator", "ROLE_NON_ADMIN_UI"},
+		{web.AdminRole, "ROLE_ADMIN"}, {roleOperator, "ROLE_NON_ADMIN_UI"},
 	} {
 		if slices.Contains(c.caller.Roles, r.ours) {
 			roles = append(roles, r.theirs)

@@ -3,6 +3,8 @@ package marti
 import (
 	"errors"
 	"fmt"
+	"io"
+	"log/slog"
 	"mime"
 	"net/http"
 	"path"
@@ -13,6 +15,7 @@ import (
 
 	"github.com/takhost/takhost/core/identity"
 	"github.com/takhost/takhost/core/onboard"
+	"github.com/takhost/takhost/core/web"
 	"github.com/takhost/takhost/hostapi"
 )
 
@@ -42,7 +45,7 @@ func (a *api) profileOperations() {
 		return op{
 			method: http.MethodGet, path: path, id: id, tag: tagProfiles, on: on, summary: summary,
 			doc:     "A mission package with the files of all profiles for the caller's groups.",
-			answers: with(okAs(zipType, "The package"), "204", "There is nothing for the caller"),
+			answers: with(with(okAs(zipType, "The package"), "204", "There is nothing for the caller"), "304", "The caller has it"),
 		}
 	}
 	o := get("/Marti/api/tls/profile/enrollment", "profile-enrolment", "Files for a device that was enrolled", onEnrol)
@@ -68,7 +71,7 @@ func (a *api) profileOperations() {
 	} {
 		o := get(f.path, f.id, "Single files for a tool of the client", f.on)
 		o.doc, o.access = "One file as it is, or a mission package of several.", f.access
-		o.answers = with(with(okAs("application/octet-stream", "The file"), "304", "None of them changed since"), "404", "There is no such file")
+		o.answers = with(with(okAs(anyType, "The file"), "304", "None of them changed since"), "404", "There is no such file")
 		add(a, o, profileFile)
 	}
 }
@@ -82,16 +85,22 @@ func (c *call) wanted(w onboard.Wanted, q *ProfileQuery) (onboard.Wanted, error)
 	if ago >= 0 {
 		w.Since = c.Now().Add(-time.Duration(min(ago, maxAgo)) * time.Second)
 	}
-	names := map[hostapi.GroupID]string{}
-	for _, g := range c.Identity.Groups() {
-		names[g.ID] = g.Name
-	}
-	for _, id := range c.Groups.Members(hostapi.SetID(c.caller.OutSet)) {
-		w.Groups = append(w.Groups, names[id])
-	}
+	w.Groups = c.outGroups()
 	return w, nil
 }
 
+// outGroups gives the names of the groups that the caller sees.
+func (c *call) outGroups() (list []string) {
+	groups := c.groupsByID()
+	for _, id := range c.Groups.Members(hostapi.SetID(c.caller.OutSet)) {
+		if g, known := groups[id]; known {
+			list = append(list, g.Name)
+		}
+	}
+	return list
+}
+
+// chosenProfiles gives the profiles of the caller's groups.
 func (c *call) chosenProfiles(w onboard.Wanted) ([]onboard.Profile, error) {
 	if c.Profiles == nil {
 		return nil, nil
@@ -121,18 +130,50 @@ func (c *call) profile(w onboard.Wanted, q *ProfileQuery) (*reply, error) {
 		}
 		list = append(list, prefs...)
 	}
-	b, err := onboard.Zip(w.PackageName(), list...)
-	if err != nil {
-		return nil, fmt.Errorf("pack profiles: %w", err)
-	}
-	if b == nil {
-		return empty(http.StatusNoContent), nil
-	}
-	return zipped(b), nil
+	return c.packed(time.Time{}, w.PackageName(), list...)
 }
 
-func zipped(b []byte) *reply {
-	return (&reply{contentType: zipType, body: b}).set("Content-Disposition", "attachment; filename="+onboard.ZipName)
+// packed answers with a package of profiles. Its content is opened before, as a
+// file that is lost could only cut the answer short later.
+func (c *call) packed(modified time.Time, name string, list ...onboard.Profile) (*reply, error) {
+	a, err := onboard.Zip(name, list...)
+	if err != nil {
+		return nil, err
+	}
+	if a == nil {
+		return empty(http.StatusNoContent), nil
+	}
+	for _, hash := range a.Hashes() {
+		f, err := c.openFile(hash)
+		if err == nil {
+			err = f.Close()
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	return zipped(func(c *call) {
+		r := a.Open(c.openFile)
+		defer r.Close()
+		web.ServeContent(c.w, c.r, a.Tag(), modified, r)
+		if err := r.Err(); err != nil && c.Err() == nil {
+			c.Log.Error("package of device profiles cut short", slog.String("package", name), slog.Any("err", err))
+		}
+	}), nil
+}
+
+// openFile opens the content of a file. That it is not there is a failure of the
+// server, as its profile is.
+func (c *call) openFile(hash string) (io.ReadSeekCloser, error) {
+	f, err := c.Profiles.Open(c, hash)
+	if err != nil {
+		return nil, fmt.Errorf("open a file of a device profile: %v", err) // without its code
+	}
+	return f, nil
+}
+
+func zipped(serve func(*call)) *reply {
+	return (&reply{contentType: zipType, serve: serve}).set("Content-Disposition", "attachment; filename="+onboard.ZipName)
 }
 
 // channelPrefs makes ATAK show its channels to those who have any to choose
@@ -153,7 +194,7 @@ func (c *call) channelPrefs() ([]onboard.Profile, error) {
 		return nil, fmt.Errorf("write preferences: %w", err)
 	}
 	return []onboard.Profile{{
-		Name: "channels", Kind: onboard.OnEnrolment, Active: true, Files: []onboard.File{{Name: "enable-channels.pref", Data: b}},
+		Name: "channels", Kind: onboard.OnEnrolment, Active: true, Files: []onboard.File{onboard.Made("enable-channels.pref", b)},
 	}}, nil
 }
 
@@ -177,29 +218,35 @@ func profileFile(c *call, in *fileInput) (*reply, error) {
 		return nil, err
 	}
 	newest := onboard.Newest(files)
-	if since, err := http.ParseTime(in.Modified); err == nil {
+	// Who names a tag goes by that.
+	if since, err := http.ParseTime(in.Modified); err == nil && c.r.Header.Get("If-None-Match") == "" {
 		// The header has whole seconds, and what changed within that one is known.
 		if files, err = onboard.Pick(list, in.Path, since.Add(time.Second-1)); err != nil {
 			return nil, err
 		}
 	}
-	var rep *reply
 	switch len(files) {
 	case 0:
-		rep = empty(http.StatusNotModified)
+		return empty(http.StatusNotModified).set("Last-Modified", newest.UTC().Format(http.TimeFormat)), nil
 	case 1:
-		name := path.Base(files[0].Name)
-		contentType := mime.TypeByExtension(path.Ext(name))
-		if contentType == "" {
-			contentType = "application/octet-stream"
-		}
-		rep = (&reply{contentType: contentType, body: files[0].Data}).set("Content-Disposition", mime.FormatMediaType("attachment", map[string]string{"filename": name}))
-	default:
-		b, err := onboard.Zip("multiFile", onboard.Profile{Name: "multiFile", Kind: onboard.OfTool, Tool: in.Tool, Active: true, Files: files})
-		if err != nil {
-			return nil, fmt.Errorf("pack profiles: %w", err)
-		}
-		rep = zipped(b)
+		return c.single(&files[0])
 	}
-	return rep.set("Last-Modified", newest.UTC().Format(http.TimeFormat)), nil
+	return c.packed(newest, "multiFile", onboard.Profile{Name: "multiFile", Kind: onboard.OfTool, Tool: in.Tool, Active: true, Files: files})
+}
+
+// single answers with a file as it is.
+func (c *call) single(f *onboard.File) (*reply, error) {
+	content, err := f.Open(c.openFile)
+	if err != nil {
+		return nil, err
+	}
+	name := path.Base(f.Name)
+	contentType := mime.TypeByExtension(path.Ext(name))
+	if contentType == "" {
+		contentType = anyType
+	}
+	return (&reply{contentType: contentType, serve: func(c *call) {
+		defer content.Close()
+		web.ServeContent(c.w, c.r, f.Hash, f.Changed, content)
+	}}).set("Content-Disposition", mime.FormatMediaType("attachment", map[string]string{"filename": name})), nil
 }

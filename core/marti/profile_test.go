@@ -13,7 +13,9 @@ func TestProfiles(t *testing.T) {
 	m := newMember(t)
 	old, fresh := m.clock.Add(-time.Hour), m.clock.Add(-time.Minute)
 	file := func(name, data string, at time.Time) onboard.File {
-		return onboard.File{Name: name, Data: []byte(data), Changed: at}
+		f := onboard.Made(name, []byte(data))
+		f.Changed = at
+		return f
 	}
 	m.profiles = profiles{
 		{Name: "all", Kind: onboard.OnConnection, Active: true, Files: []onboard.File{file("all.pref", "1", old), file("new.pref", "2", fresh)}},

@@ -47,7 +47,7 @@ func Register(to huma.API, d Deps) {
 		a.endpointOperations, a.contactOperations, a.subscriptionOperations,
 		a.cotOperations,
 		a.groupOperations, a.channelOperations,
-		a.enrolOperations, a.profileOperations, a.oauthOperations, a.certificateOperations,
+		a.enrolOperations, a.profileOperations, a.profileAdminOperations, a.profilePackageOperations, a.oauthOperations, a.certificateOperations,
 	} {
 		part()
 	}
@@ -131,6 +131,10 @@ func reading(o huma.Operation) huma.Operation { return openapi.Reads(openapi.Any
 
 func forAdmin(o huma.Operation) huma.Operation { return openapi.ForRoles(o, web.AdminRole) }
 
+func forOperators(o huma.Operation) huma.Operation {
+	return openapi.ForRoles(o, web.AdminRole, roleOperator)
+}
+
 // none is the input of operations without parameters.
 type none struct{}
 
@@ -152,7 +156,7 @@ func okAs(contentType, text string) map[string]*huma.Response {
 
 func plainAnswer(contentType, text string) *huma.Response {
 	schema := &huma.Schema{Type: "string"}
-	if contentType == zipType || contentType == p12Type {
+	if contentType == zipType || contentType == p12Type || contentType == anyType {
 		schema.Format = "binary"
 	}
 	return &huma.Response{Description: text, Content: map[string]*huma.MediaType{contentType: {Schema: schema}}}

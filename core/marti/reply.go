@@ -24,6 +24,7 @@ const (
 	xmlType   = "application/xml"
 	zipType   = "application/zip"
 	p12Type   = "application/x-pkcs12"
+	anyType   = "application/octet-stream"
 	xmlHeader = "<?xml version='1.0' encoding='UTF-8' standalone='yes'?>"
 )
 
@@ -50,6 +51,9 @@ type reply struct {
 
 	// stream writes more behind body; an error cuts the answer short.
 	stream func(w io.Writer) error
+
+	// serve writes status and body itself.
+	serve func(c *call)
 }
 
 func text(s string) *reply { return &reply{contentType: textType, body: []byte(s)} }
@@ -86,6 +90,10 @@ func (r *reply) write(c *call) {
 	}
 	if r.contentType != "" {
 		h.Set("Content-Type", r.contentType)
+	}
+	if r.serve != nil {
+		r.serve(c)
+		return
 	}
 	if r.stream == nil {
 		h.Set("Content-Length", strconv.Itoa(len(r.body)))

@@ -26,14 +26,22 @@ var mark = uuid.MustParse("5f3b3d0e-2c1b-4e0a-9d55-6f7c1a2b9e10")
 // comes from the content: a client that gets the same package again replaces the
 // one it has.
 func manifest(name string, params [][2]string, files []entry) []byte {
+	names := make([]string, len(files))
+	for i := range files {
+		names[i] = files[i].name
+	}
+	return manifestOf(uidOf(name, files), name, params, names)
+}
+
+func manifestOf(uid, name string, params [][2]string, entries []string) []byte {
 	var b bytes.Buffer
 	b.WriteString("<MissionPackageManifest version=\"2\">\n  <Configuration>\n")
-	for _, p := range append([][2]string{{"uid", uidOf(name, files)}, {"name", name}}, params...) {
+	for _, p := range append([][2]string{{"uid", uid}, {"name", name}}, params...) {
 		b.WriteString(`    <Parameter name="` + escape(p[0]) + `" value="` + escape(p[1]) + "\"/>\n")
 	}
 	b.WriteString("  </Configuration>\n  <Contents>\n")
-	for _, f := range files {
-		b.WriteString(`    <Content ignore="false" zipEntry="` + escape(f.name) + "\"/>\n")
+	for _, e := range entries {
+		b.WriteString(`    <Content ignore="false" zipEntry="` + escape(e) + "\"/>\n")
 	}
 	b.WriteString("  </Contents>\n</MissionPackageManifest>\n")
 	return b.Bytes()

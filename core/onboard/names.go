@@ -7,6 +7,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/takhost/takhost/core/filename"
 )
 
 // FileName makes a file name without an extension of any text: of a login name,
@@ -25,28 +27,17 @@ func FileName(s string) string {
 		}
 	}
 	name := strings.Trim(b.String()[:min(b.Len(), longest)], ".-")
-	if name == s && s != "" && !reserved(name) {
+	if name == s && s != "" && !filename.IsDevice(name) {
 		return name
 	}
 	sum := sha256.Sum256([]byte(s))
 	switch {
 	case name == "":
 		name = "file"
-	case reserved(name):
+	case filename.IsDevice(name):
 		name = "file-" + name
 	}
 	return name + "-" + hex.EncodeToString(sum[:3])
-}
-
-// reserved has the names that Windows keeps for devices, with any extension.
-func reserved(name string) bool {
-	base, _, _ := strings.Cut(strings.ToLower(name), ".")
-	base = strings.TrimSpace(base)
-	switch base {
-	case "con", "prn", "aux", "nul":
-		return true
-	}
-	return len(base) == 4 && (strings.HasPrefix(base, "com") || strings.HasPrefix(base, "lpt")) && base[3] >= '0' && base[3] <= '9'
 }
 
 // plain refuses text that cannot stand in XML or on one line.

@@ -12,6 +12,16 @@ import (
 // name in each edition of it; all take this one for theirs.
 const AppPrefs = "com.atakmap.app_preferences"
 
+// The Java classes of values.
+const (
+	classString = "class java.lang.String"
+	classBool   = "class java.lang.Boolean"
+	classInt    = "class java.lang.Integer"
+	classLong   = "class java.lang.Long"
+	classFloat  = "class java.lang.Float"
+	classSet    = "class java.util.HashSet"
+)
+
 // Prefs builds a preference file, which ATAK, WinTAK and iTAK import: groups of
 // entries, each with the Java class of its value. Faults are told by Bytes.
 type Prefs struct {
@@ -43,21 +53,21 @@ func (p *Prefs) Set(key string, value any) *Prefs {
 	e := prefEntry{key: key}
 	switch v := value.(type) {
 	case string:
-		e.class, e.value = "class java.lang.String", v
+		e.class, e.value = classString, v
 	case bool:
-		e.class, e.value = "class java.lang.Boolean", strconv.FormatBool(v)
+		e.class, e.value = classBool, strconv.FormatBool(v)
 	case int:
 		// An Integer has 32 bits, and one too large loses the whole file.
-		e.class, e.value = "class java.lang.Integer", strconv.Itoa(v)
+		e.class, e.value = classInt, strconv.Itoa(v)
 		if int(int32(v)) != v {
 			p.faults = append(p.faults, fmt.Errorf("preference %s: %d is too large for an int, give an int64", key, v))
 		}
 	case int64:
-		e.class, e.value = "class java.lang.Long", strconv.FormatInt(v, 10)
+		e.class, e.value = classLong, strconv.FormatInt(v, 10)
 	case float32:
-		e.class, e.value = "class java.lang.Float", strconv.FormatFloat(float64(v), 'g', -1, 32)
+		e.class, e.value = classFloat, strconv.FormatFloat(float64(v), 'g', -1, 32)
 	case []string:
-		e.class, e.elements = "class java.util.HashSet", v
+		e.class, e.elements = classSet, v
 	default:
 		p.faults = append(p.faults, fmt.Errorf("preference %s: a %T is none of the types that clients read", key, value))
 	}

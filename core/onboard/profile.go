@@ -1,12 +1,18 @@
 package onboard
 
 import (
-	"context"
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
+	"hash/crc32"
+	"io"
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/takhost/takhost/core/filename"
 )
 
 // Kind says when clients ask for a profile.
@@ -20,6 +26,7 @@ const (
 
 // Profile is a set of files that clients fetch and import by themselves.
 type Profile struct {
+	ID      int64     `json:"id,omitempty"` // among all profiles and their files
 	Name    string    `json:"name"`
 	Kind    Kind      `json:"kind"`
 	Tool    string    `json:"tool,omitempty"`   // with OfTool: what asks for it
@@ -29,25 +36,54 @@ type Profile struct {
 	Changed time.Time `json:"changed"`
 }
 
-// File is one file of a profile.
+// File is one file of a profile. Its content lies elsewhere, under its hash.
 type File struct {
-	Name    string    `json:"name"` // with OfTool a path, as tools ask by it; else without a folder
-	Data    []byte    `json:"data"`
+	ID      int64     `json:"id,omitempty"`
+	Name    string    `json:"name"`           // with OfTool a path, as tools ask by it; else without a folder
+	Hash    string    `json:"hash,omitempty"` // SHA-256 of the content, in lower-case hexadecimal digits
+	Size    int64     `json:"size"`
+	CRC     uint32    `json:"crc,omitempty"` // CRC-32 of the content, as zip archives want it before the content
 	Changed time.Time `json:"changed"`
+
+	// Data is the content of a file that lies nowhere: one that is made when it is
+	// asked for, and those of profiles that an earlier version has stored.
+	Data []byte `json:"data,omitempty"`
 }
 
-// Keeper keeps profiles. Implementations are safe for concurrent use.
-type Keeper interface {
-	Profiles(ctx context.Context) ([]Profile, error)
-	PutProfile(ctx context.Context, p Profile) error
-	RemoveProfile(ctx context.Context, name string) error
+// Made gives a file that lies nowhere but in memory.
+func Made(name string, data []byte) File {
+	sum := sha256.Sum256(data)
+	return File{Name: name, Hash: hex.EncodeToString(sum[:]), Size: int64(len(data)), CRC: crc32.ChecksumIEEE(data), Data: data}
 }
 
-// Limits of profiles, which their keeper holds in memory. Maps and plugins of
-// hundreds of megabytes belong into data packages.
+// InMemory says whether there is nothing to be opened for the content of a file.
+func (f *File) InMemory() bool { return f.Data != nil || f.Size == 0 }
+
+// Open opens the content of a file, which the caller closes.
+func (f *File) Open(open Opener) (io.ReadSeekCloser, error) {
+	if f.InMemory() {
+		return memory{bytes.NewReader(f.Data)}, nil
+	}
+	return open(f.Hash)
+}
+
+type memory struct{ *bytes.Reader }
+
+func (memory) Close() error { return nil }
+
+// Offer is the package of a profile that clients were told of. It has been made,
+// as they check its hash and size, and the profile may change before they come.
+type Offer struct {
+	Profile string    `json:"profile"` // in the form in which names compare
+	Hash    string    `json:"hash"`    // of the package
+	Size    int64     `json:"size"`
+	Until   time.Time `json:"until"`
+}
+
+// Limits of profiles. Phones read packages of up to 4 GiB, and one may hold the
+// files of several profiles.
 const (
-	MostFileSize    = 8 << 20
-	MostProfileSize = 32 << 20
+	MostProfileSize = 2 << 30
 	MostFiles       = 100
 )
 
@@ -68,7 +104,7 @@ func (p *Profile) Validate() error {
 	if len(p.Files) > MostFiles {
 		faults = append(faults, fmt.Errorf("profile %s: %d files, the limit is %d", p.Name, len(p.Files), MostFiles))
 	}
-	sum, seen := 0, map[string]bool{}
+	sum, seen := int64(0), map[string]bool{}
 	for _, f := range p.Files {
 		faults = append(faults, CheckFileName(p.Kind, f.Name))
 		// Clients keep files where case does not count.
@@ -77,10 +113,7 @@ func (p *Profile) Validate() error {
 		} else {
 			seen[key] = true
 		}
-		if len(f.Data) > MostFileSize {
-			faults = append(faults, fmt.Errorf("profile %s: file %q has %d bytes, the limit is %d", p.Name, f.Name, len(f.Data), MostFileSize))
-		}
-		sum += len(f.Data)
+		sum += f.Size
 	}
 	if sum > MostProfileSize {
 		faults = append(faults, fmt.Errorf("profile %s: %d bytes, the limit is %d", p.Name, sum, MostProfileSize))
@@ -120,11 +153,16 @@ func CheckFileName(k Kind, s string) error {
 			return fmt.Errorf(`file %q: holds one of \ : * ? " < > |`, s)
 		case part != strings.Trim(part, " ") || strings.HasSuffix(part, "."):
 			return fmt.Errorf("file %q: a part of the name begins or ends with a space, or ends with a dot", s)
-		case reserved(part):
+		case filename.IsDevice(part):
 			return fmt.Errorf("file %q: Windows keeps that name for a device", s)
 		}
 	}
 	return nil
+}
+
+// For says whether members of these groups get the profile.
+func (p *Profile) For(groups []string) bool {
+	return len(p.Groups) == 0 || slices.ContainsFunc(p.Groups, func(g string) bool { return slices.Contains(groups, g) })
 }
 
 // Wanted is what a client asks for.
@@ -143,7 +181,7 @@ func Choose(list []Profile, w Wanted) []Profile {
 		if !p.Active || p.Kind != w.Kind || p.Kind == OfTool && !strings.EqualFold(p.Tool, w.Tool) {
 			continue
 		}
-		if len(p.Groups) > 0 && !slices.ContainsFunc(p.Groups, func(g string) bool { return slices.Contains(w.Groups, g) }) {
+		if !p.For(w.Groups) {
 			continue
 		}
 		files := p.Files

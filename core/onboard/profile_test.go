@@ -13,7 +13,7 @@ import (
 var noon = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
 
 func TestProfileValidate(t *testing.T) {
-	good := Profile{Name: "base", Kind: OnEnrolment, Files: []File{{Name: "base.pref", Data: []byte("x")}}}
+	good := Profile{Name: "base", Kind: OnEnrolment, Files: []File{{Name: "base.pref", Size: 1}}}
 	tests := []struct {
 		name   string
 		change func(*Profile)
@@ -27,12 +27,8 @@ func TestProfileValidate(t *testing.T) {
 		{"tool without a name", func(p *Profile) { p.Kind = OfTool }, []string{`tool ""`}},
 		{"tool on enrolment", func(p *Profile) { p.Tool = "maps" }, []string{"only profiles of kind tool"}},
 		{"file twice", func(p *Profile) { p.Files = append(p.Files, File{Name: "BASE.pref"}) }, []string{"there twice"}},
-		{"file too large", func(p *Profile) { p.Files[0].Data = make([]byte, MostFileSize+1) }, []string{"limit is 8388608"}},
-		{"profile too large", func(p *Profile) {
-			for _, n := range []string{"a", "b", "c", "d", "e"} {
-				p.Files = append(p.Files, File{Name: n, Data: make([]byte, MostFileSize)})
-			}
-		}, []string{"limit is 33554432"}},
+		{"just fits", func(p *Profile) { p.Files[0].Size = MostProfileSize }, nil},
+		{"too large", func(p *Profile) { p.Files = append(p.Files, File{Name: "b", Size: MostProfileSize}) }, []string{"limit is 2147483648"}},
 		{"too many", func(p *Profile) { p.Files = make([]File, MostFiles+1) }, []string{"101 files"}},
 		{"all together", func(p *Profile) { p.Name, p.Kind, p.Files[0].Name = "", "x", ".." }, []string{`profile ""`, `kind "x"`, `file ".."`}},
 	}
@@ -130,39 +126,6 @@ func TestChoose(t *testing.T) {
 	}
 	if len(list[0].Files) != 2 {
 		t.Error("the list given was changed")
-	}
-}
-
-func TestZip(t *testing.T) {
-	a := Profile{Name: "a", Kind: OnEnrolment, Files: []File{{Name: "x.pref", Data: []byte("one")}, {Name: "Süd & Nord.xml", Data: []byte("two")}}}
-	b := Profile{Name: "b", Kind: OfTool, Tool: "maps", Files: []File{{Name: "deep/x.pref", Data: []byte("three")}}}
-	data, err := Zip("Enrollment", a, b)
-	if err != nil {
-		t.Fatal(err)
-	}
-	names, files := unpack(t, data)
-	want := []string{"MANIFEST/manifest.xml", "file0/x.pref", "file1/Süd & Nord.xml", "file2/x.pref"}
-	if diff := cmp.Diff(want, names); diff != "" {
-		t.Errorf("files (-want +got):\n%s", diff)
-	}
-	if string(files["file2/x.pref"]) != "three" {
-		t.Errorf("got %q", files["file2/x.pref"])
-	}
-	m := readManifest(t, files["MANIFEST/manifest.xml"])
-	if diff := cmp.Diff(want[1:], m.entries); diff != "" {
-		t.Errorf("manifest's entries (-want +got):\n%s", diff)
-	}
-	if m.params["name"] != "Enrollment" || m.params["onReceiveImport"] != "true" || m.params["onReceiveDelete"] != "true" || m.params["uid"] == "" {
-		t.Errorf("got %v", m.params)
-	}
-	if data, err := Zip("Enrollment", Profile{Name: "none", Kind: OnEnrolment}); err != nil || data != nil {
-		t.Errorf("no file: got %d bytes, %v", len(data), err)
-	}
-	if _, err := Zip("x", Profile{Name: "bad", Kind: OnEnrolment, Files: []File{{Name: "../x"}}}); err == nil {
-		t.Error("a name that leads out: no error")
-	}
-	if got := (Wanted{Kind: OnConnection}).PackageName() + (Wanted{Kind: OfTool, Tool: "maps"}).PackageName(); got != "Connectionmaps" {
-		t.Errorf("got %q", got)
 	}
 }
 
