@@ -12,6 +12,7 @@ const (
 	MaxLogLine     = 4 << 10   // bytes; what is longer is cut
 	MaxRandom      = 1 << 10   // bytes asked for at once
 	MaxPage        = 1000      // rows of one answer
+	PageBytes      = 1 << 20   // bytes of documents' bodies in one page of more than one; it ends early, Next goes on
 	DefaultPage    = 100
 	MaxHops        = 8 // times an event passes through plugins and federates
 	MaxCallDepth   = 4 // actions inside one another

@@ -17,7 +17,9 @@ type (
 // so ask who the caller is before a hash that he sent is used.
 //
 // Writing one is not staged, keeping one is. A file that nobody keeps is removed an
-// hour after it was written or given up.
+// hour after it was written or given up; sooner when the server needs the room, yet
+// not within a minute of the end of the call that wrote it. With a call that fails,
+// and with a request answered with 400 or above, it goes at once.
 type Blobs struct{ call *Call }
 
 // Blobs gives the way to files.
@@ -71,7 +73,8 @@ func (b Blobs) Kept(owner string) ([]BlobRef, error) {
 }
 
 // ZipList gives the files of a zip archive. One that is broken, encrypted, a bomb, or
-// has names that lead elsewhere is refused as Invalid, with a message for people.
+// has names that lead elsewhere is refused as Invalid, with a message for people. In
+// names, \ stands as /.
 func (b Blobs) ZipList(hash string) ([]ZipEntry, error) {
 	m := wire.BlobRef{Hash: hash}
 	answer, err := b.call.ask(hostapi.HostBlobZipList, m.Append)

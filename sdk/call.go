@@ -126,7 +126,8 @@ func (c *Call) keep(out []byte) {
 func (c *Call) Name() string { return c.inst.start.Name }
 
 // Start is what the instance was begun with: name, version, grants, role, node,
-// addresses of the server. It must not be changed.
+// identity and URLs of the server. It must not be changed. URLs are up to date when a
+// call begins: Start().BaseURL("https") is where clients with certificates come.
 func (c *Call) Start() *Start { return &c.inst.start }
 
 // Config is the plugin's section of the server's config, checked by the manifest's

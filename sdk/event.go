@@ -54,7 +54,8 @@ type EventQuery = wire.EventQuery
 // Area is an area in degrees.
 type Area = wire.Box
 
-// EventPage is some events of the archive.
+// EventPage is some events of the archive. It may have fewer than the query's limit,
+// even none, and yet others follow: Next alone tells. It ends at 4 MiB of XML.
 type EventPage struct {
 	Events Batch
 	Next   string // for EventQuery.After; empty: there are no more

@@ -30,6 +30,7 @@ type Fields struct {
 	pairs   []Pair
 	isPairs bool // of a query or form, where all values are texts
 	loose   bool
+	anyCase bool
 	path    string
 	faults  *faults
 }
@@ -59,6 +60,12 @@ func ParseXML(doc string) (Fields, error) {
 // Loose also takes numbers and bools that are written as texts, and texts that are
 // written as numbers, as old clients do.
 func (f Fields) Loose() Fields { f.loose = true; return f }
+
+// AnyCase also finds values whose names are written in upper or lower case otherwise
+// (of ASCII letters), as clients of Marti do: a query may say uid, UID or Uid. Of
+// several spellings the first counts, Texts takes all of them. Faults name what was
+// asked for.
+func (f Fields) AnyCase() Fields { f.anyCase = true; return f }
 
 // Node is the node that is read; there is none of a query or form.
 func (f Fields) Node() Node { return f.node }
@@ -177,13 +184,13 @@ func (f Fields) Texts(name string, rules ...Rule) []string {
 	switch {
 	case f.isPairs:
 		for i := range f.pairs {
-			if f.pairs[i].Name == name {
+			if f.named(f.pairs[i].Name, name) {
 				add(name, f.pairs[i].Value)
 			}
 		}
 	case f.node.Kind() == hostapi.NodeElement:
 		for c := range f.node.Children() {
-			if c.Name() == name {
+			if f.named(c.Name(), name) {
 				add(name, c.Text())
 			}
 		}
@@ -201,7 +208,7 @@ func (f Fields) Texts(name string, rules ...Rule) []string {
 // Object reads the object, or the element, of that name. One that is missing is a
 // fault at the first value that is needed of it.
 func (f Fields) Object(name string) Fields {
-	n := f.node.Child(name)
+	n := f.child(name)
 	if k := n.Kind(); k == hostapi.NodeNull {
 		n = Node{}
 	} else if n.Exists() && k != hostapi.NodeObject && k != hostapi.NodeElement {
@@ -218,7 +225,7 @@ func (f Fields) Objects(name string) iter.Seq2[int, Fields] {
 		if f.node.Kind() == hostapi.NodeElement {
 			i := 0
 			for c := range f.node.Children() {
-				if c.Name() == name {
+				if f.named(c.Name(), name) {
 					if !yield(i, f.below(c, f.at(item(name, i)))) {
 						return
 					}
@@ -241,13 +248,13 @@ func (f Fields) Objects(name string) iter.Seq2[int, Fields] {
 
 // below reads a node inside, with the same faults.
 func (f Fields) below(n Node, path string) Fields {
-	return Fields{node: n, loose: f.loose, path: path, faults: f.faults}
+	return Fields{node: n, loose: f.loose, anyCase: f.anyCase, path: path, faults: f.faults}
 }
 
 // array goes over the elements of an array, which may be missing.
 func (f Fields) array(name string) iter.Seq2[int, Node] {
 	return func(yield func(int, Node) bool) {
-		n := f.node.Child(name)
+		n := f.child(name)
 		if k := n.Kind(); k == hostapi.NodeNull || k == hostapi.NoNode {
 			return
 		} else if k != hostapi.NodeArray {

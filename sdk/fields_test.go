@@ -100,6 +100,58 @@ func TestFieldsOfPairs(t *testing.T) {
 	}
 }
 
+func TestFieldsAnyCase(t *testing.T) {
+	pairs := []Pair{{Name: "UID", Value: "a"}, {Name: "uid", Value: "b"}, {Name: "Limit", Value: "5"}, {Name: "start", Value: "x"}, {Name: "\u212aey", Value: "no K"}}
+	r := &Request{query: pairs, faults: &faults{}}
+	q := r.Query().AnyCase()
+	doc, err := ParseJSON([]byte(`{"Limit": 5, "Uid": "a", "LIST": ["x"], "Sub": {"Deep": "d"}, "Rows": [{"N": 1}]}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	doc = doc.AnyCase()
+	xml, err := ParseXML(`<e Uid="a"><Limit>5</Limit><Tag>x</Tag><tag>y</tag></e>`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	xml = xml.AnyCase()
+	for name, tt := range map[string]struct{ got, want any }{
+		"query: the first spelling":   {q.Text("uid"), "a"},
+		"query: all of them":          {q.Texts("uId"), []string{"a", "b"}},
+		"query: number":               {q.Int("limit", AtMost(9)), int64(5)},
+		"query: there":                {q.Has("LIMIT"), true},
+		"query: not there":            {q.TextOr("limits", "no"), "no"},
+		"query: only ASCII is equal":  {q.Has("key"), false},
+		"query: as written otherwise": {r.Query().Text("uid"), "b"},
+		"JSON: text":                  {doc.Text("uid"), "a"},
+		"JSON: array":                 {doc.Texts("list"), []string{"x"}},
+		"JSON: deep":                  {doc.Object("sub").Text("deep"), "d"},
+		"XML: attribute":              {xml.Text("UID"), "a"},
+		"XML: element":                {xml.Int("limit"), int64(5)},
+		"XML: elements":               {xml.Texts("tag"), []string{"x", "y"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if !cmp.Equal(tt.got, tt.want) {
+				t.Errorf("got %v, want %v", tt.got, tt.want)
+			}
+		})
+	}
+	for i, row := range doc.Objects("rows") {
+		if i != 0 || row.Int("n") != 1 {
+			t.Errorf("row %d has %d", i, row.Int("n"))
+		}
+	}
+	for _, f := range []Fields{doc, xml} {
+		if err := f.Err(); err != nil {
+			t.Errorf("faults %v, want none", err)
+		}
+	}
+	q.Int("START")
+	q.Text("missing")
+	if got, want := r.Err().Error(), `START: "x" is no whole number; missing: is missing`; got != want {
+		t.Errorf("faults %s, want %s", got, want)
+	}
+}
+
 func TestFieldsOfXML(t *testing.T) {
 	in, err := ParseXML(`<track uid="A" speed="1.5"><name> Alpha </name><tag>x</tag><tag>y</tag><point lat="1"/></track>`)
 	if err != nil {

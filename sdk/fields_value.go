@@ -54,21 +54,59 @@ func (v value) any() bool { return v.kind == hostapi.NoNode }
 func (f Fields) find(name string) (v value, ok bool) {
 	if f.isPairs {
 		for i := range f.pairs {
-			if f.pairs[i].Name == name {
+			if f.named(f.pairs[i].Name, name) {
 				return value{text: f.pairs[i].Value}, true
 			}
 		}
 		return v, false
 	}
 	if f.node.Kind() == hostapi.NodeElement {
-		if s, ok := f.node.Attr(name); ok {
-			return value{text: s}, true
+		for have, s := range f.node.Attrs {
+			if f.named(have, name) {
+				return value{text: s}, true
+			}
 		}
-		c := f.node.Child(name)
+		c := f.child(name)
 		return value{text: strings.TrimSpace(c.Text())}, c.Exists()
 	}
-	c := f.node.Child(name)
+	c := f.child(name)
 	return value{text: c.Text(), kind: c.Kind()}, c.Exists() && c.Kind() != hostapi.NodeNull
+}
+
+// child gives what the node has of that name.
+func (f Fields) child(name string) Node {
+	if !f.anyCase {
+		return f.node.Child(name)
+	}
+	for c := range f.node.Children() {
+		if f.named(c.Name(), name) {
+			return c
+		}
+	}
+	return Node{}
+}
+
+// named says whether a value of one name is what another name asks for.
+func (f Fields) named(have, name string) bool {
+	if !f.anyCase {
+		return have == name
+	}
+	if len(have) != len(name) {
+		return false
+	}
+	for i := range len(have) {
+		if lower(have[i]) != lower(name[i]) {
+			return false
+		}
+	}
+	return true
+}
+
+func lower(c byte) byte {
+	if 'A' <= c && c <= 'Z' {
+		c += 'a' - 'A'
+	}
+	return c
 }
 
 // found says what became of a value.

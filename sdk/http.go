@@ -145,6 +145,14 @@ func (w *Response) Blob(hash, fileName string) *Response {
 	return w.part(wire.Part{Blob: &wire.BlobPart{Hash: hash, FileName: fileName}})
 }
 
+// BlobRange appends a piece of a blob: length bytes from offset on, fewer if it has
+// no more; length 0 means all that is left. An offset behind the end, or a number
+// below zero, refuses the whole answer. The host serves no ranges of a piece: what
+// answers with 206 and Content-Range is for the plugin to say.
+func (w *Response) BlobRange(hash string, offset, length int64) *Response {
+	return w.part(wire.Part{Blob: &wire.BlobPart{Hash: hash, Offset: offset, Length: length}})
+}
+
 func (w *Response) part(p wire.Part) *Response {
 	w.flush()
 	if w.json != nil {

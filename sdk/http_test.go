@@ -43,6 +43,7 @@ func TestResponse(t *testing.T) {
 			docs(w)
 			_, _ = w.WriteString(")")
 		}, wire.HTTPResponse{Parts: []wire.Part{data("("), rangePart, data(")")}}},
+		{"a piece of a blob", func(w *Response) { w.BlobRange("00", 5, 7) }, wire.HTTPResponse{Parts: []wire.Part{{Blob: &wire.BlobPart{Hash: "00", Offset: 5, Length: 7}}}}},
 		{"a blob", func(w *Response) { w.Blob("00", "x.zip") }, wire.HTTPResponse{Parts: []wire.Part{{Blob: &wire.BlobPart{Hash: "00", FileName: "x.zip"}}}}},
 	}
 	for _, tt := range tests {

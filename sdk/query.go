@@ -74,7 +74,8 @@ func (q *Query) Prefix(values ...Value) *Query {
 // Descending turns the order round: the last one comes first.
 func (q *Query) Descending() *Query { q.q.Descending = true; return q }
 
-// Limit sets how many documents a page has, 100 by default, 1,000 at most.
+// Limit sets how many documents a page has at most: 100 by default, up to 1,000. A
+// page ends at 1 MiB of bodies in any case, so that it fits into a plugin's memory.
 func (q *Query) Limit(n int) *Query { q.q.Limit = uint32(max(n, 0)); return q }
 
 // After goes on behind a page: with its Next.
@@ -83,7 +84,8 @@ func (q *Query) After(next string) *Query { q.q.After = next; return q }
 // NoBodies leaves the bodies out, for those who want ids or keys.
 func (q *Query) NoBodies() *Query { q.q.NoBodies = true; return q }
 
-// Page is some documents of a query.
+// Page is some documents of a query. It may have fewer than Limit says, even none,
+// and yet others follow: Next alone tells.
 type Page struct {
 	Documents []Document
 	Next      string // for After; empty: there are no more

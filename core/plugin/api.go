@@ -7,7 +7,7 @@ import (
 	"io/fs"
 	"time"
 
-	"github.com/takhost/takhost/core/plugin/run"
+	"github.com/takhost/takhost/core/store"
 	"github.com/takhost/takhost/hostapi"
 	"github.com/takhost/takhost/hostapi/manifest"
 )
@@ -144,7 +144,10 @@ type Answer struct {
 
 	// File is set when the body is a file and nothing else: whoever is asked for a
 	// part of it reads that here, in the place of WriteTo.
-	File *run.Download
+	File *store.BlobReader
+
+	OfFile   bool   // some of the body is out of a file
+	FileName string // as which that is to be saved; empty: nobody said
 
 	// WriteTo writes the body, once; documents and ranges are read meanwhile. The
 	// answer must be closed whether it was written or not.

@@ -177,7 +177,7 @@ func (h *Host) HTTP(ctx context.Context, plugin, route string, req *wire.HTTPReq
 		return nil, err
 	}
 	return &Answer{
-		Status: a.Status, ContentType: a.ContentType, Header: a.Header, Size: a.Size, File: a.File, WriteTo: a.WriteTo,
+		Status: a.Status, ContentType: a.ContentType, Header: a.Header, Size: a.Size, File: a.File, OfFile: a.OfFile, FileName: a.FileName, WriteTo: a.WriteTo,
 		Close: a.Close,
 	}, nil
 }

@@ -60,13 +60,18 @@ type Options struct {
 	// for them, or drops it. Nil: there are no routes.
 	Generation func(sets []Routes) (commit func(), err error)
 
-	Node     int32
-	BaseURLs []string // where clients reach the server
+	Node   int32
+	NodeID string // as answers of Marti give it
+
+	// BaseURLs are where clients reach the listeners that speak HTTP, in the order
+	// in which plugins get them; see SetBaseURLs.
+	BaseURLs []run.BaseURL
 
 	CodeBudget int64 // bytes of prepared code of all plugins; 0: 192 MiB
 
 	// Idle is after how long without a call a plugin whose state is in the store
-	// gives up its instance and its code until it is needed. 0: 10 minutes.
+	// gives up its instance and its code until it is needed. 0: 10 minutes. See
+	// SetIdle.
 	Idle   time.Duration
 	Tuning run.Tuning
 
@@ -86,6 +91,8 @@ type Host struct {
 	db      *store.Plugins
 	lib     *library
 	waits   *run.Waits
+	reach   *run.Reach
+	idle    atomic.Int64 // as Options.Idle, ns
 	metrics *run.Metrics
 
 	// turn holds a value while somebody changes something: it guards what
@@ -124,9 +131,6 @@ func New(opt Options) (*Host, error) {
 	if opt.Now == nil {
 		opt.Now = time.Now
 	}
-	if opt.Idle > 0 {
-		opt.Tuning.IdleAfter = opt.Idle
-	}
 	if opt.CodeBudget == 0 {
 		opt.CodeBudget = defaultCodeBudget
 	}
@@ -141,12 +145,14 @@ func New(opt Options) (*Host, error) {
 		return nil, fmt.Errorf("plugin host: %w", err)
 	}
 	h := &Host{
-		opt: opt, log: opt.Log, db: opt.Store.Plugins(), waits: &run.Waits{}, metrics: metrics,
+		opt: opt, log: opt.Log, db: opt.Store.Plugins(), waits: &run.Waits{}, reach: &run.Reach{}, metrics: metrics,
 		turn: make(chan struct{}, 1), entries: map[string]*entry{}, rows: map[string]rows{},
 		wake: make(chan struct{}, 1), done: make(chan struct{}),
 	}
 	h.alive, h.cut = context.WithCancel(context.Background())
 	h.view.Store(&view{byName: map[string]*running{}})
+	h.reach.Set(opt.BaseURLs)
+	h.idle.Store(int64(opt.Idle))
 	h.lib = newLibrary(opt.Shipped, opt.Store, opt.Base, opt.Log)
 	if err := opt.Metrics.Register(stateCollector{h}); err != nil {
 		return nil, fmt.Errorf("plugin host: %w", err)
@@ -188,6 +194,27 @@ func (h *Host) Start(ctx context.Context, l Layers) error {
 	}()
 	h.poke()
 	return nil
+}
+
+// SetBaseURLs tells plugins where clients reach the server from now on: each has
+// learned of it before its next call, but for filters, which learn of it soon.
+func (h *Host) SetBaseURLs(list []run.BaseURL) {
+	if !h.reach.Set(list) {
+		return
+	}
+	h.tellActors()
+}
+
+// SetIdle is Options.Idle from now on.
+func (h *Host) SetIdle(d time.Duration) {
+	h.idle.Store(int64(d))
+	h.tellActors()
+}
+
+func (h *Host) tellActors() {
+	for _, r := range h.view.Load().byName {
+		r.actor.Changed()
+	}
 }
 
 // prepareAll puts routes and queues of all plugins that are on in force, before the

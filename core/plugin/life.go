@@ -167,7 +167,7 @@ func (h *Host) withdraw(ctx context.Context, e *entry, r *running) error {
 
 func (h *Host) actorOptions(e *entry) run.Options {
 	return run.Options{
-		Name: e.name, Archive: h.opt.Archive, Store: h.db, Report: e.report, Waits: h.waits, Metrics: h.metrics,
+		Name: e.name, Archive: h.opt.Archive, Store: h.db, Report: e.report, Reach: h.reach, Idle: func() time.Duration { return time.Duration(h.idle.Load()) }, Waits: h.waits, Metrics: h.metrics,
 		Tracer: h.opt.Tracer, Log: h.log.With("plugin", e.name), Now: h.opt.Now, Tuning: h.opt.Tuning,
 	}
 }

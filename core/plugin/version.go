@@ -27,7 +27,7 @@ func (h *Host) build(t *target, before *running) (r *running, err error) {
 	v := &run.Version{
 		Manifest: m, Digest: t.pkg.SHA256, Calls: run.FromPlugin(p), Limits: run.LimitsOf(t.limits, m.Runtime), Grants: t.grants,
 		Init: wire.Init{
-			Name: t.name, Version: m.Version, Config: t.tree, Grants: wireGrants(t.grants), Node: h.opt.Node, BaseURLs: h.opt.BaseURLs,
+			Name: t.name, Version: m.Version, Config: t.tree, Grants: wireGrants(t.grants), Node: h.opt.Node, NodeID: h.opt.NodeID,
 		},
 	}
 	if before != nil && before.target.pkg == t.pkg && before.version.Limits.Memory == v.Limits.Memory {

@@ -3,7 +3,6 @@ package server
 import (
 	"context"
 	"crypto/x509"
-	"fmt"
 	"log/slog"
 	"path/filepath"
 
@@ -23,9 +22,8 @@ func (s *Server) buildWeb(ctx context.Context) error {
 		return err
 	}
 	s.recall(ctx)
-	profiles, err := admin.OpenProfiles(ctx, s.store)
-	if err != nil {
-		return fmt.Errorf("open device profiles: %w", err)
+	if err := s.openProfiles(ctx); err != nil {
+		return err
 	}
 	s.packages, err = admin.OpenPackages(admin.PackageOptions{
 		Dir: filepath.Join(c.Data, "packages"), Identity: s.identity, PKI: s.pki, Password: c.PKI.Password, Reach: s.reach.reach,
@@ -34,19 +32,19 @@ func (s *Server) buildWeb(ctx context.Context) error {
 		return err
 	}
 	adminDeps := admin.Deps{
-		Identity: s.identity, PKI: s.pki, Profiles: profiles, Packages: s.packages, Listeners: s.listeners,
+		Identity: s.identity, PKI: s.pki, Profiles: s.profiles, Packages: s.packages, Listeners: s.listeners,
 		Public: s.public, Reach: s.reach.reach, Reset: s.resetAdmin, WebTrusted: s.certificates.public, Log: s.opt.Log,
 	}
 	ftsDeps := fts.Deps{
 		Identity: s.identity, Packages: s.packages, Clients: s.Clients,
-		Listeners: s.listeners.List, Log: s.opt.Log,
+		Listeners: s.listeners.List, DataPackage: s.dataPackage, Log: s.opt.Log,
 	}
 	martiDeps := marti.Deps{
-		Core: martiCore{s}, Identity: s.identity, PKI: s.pki, Groups: s.groups, Profiles: profiles, Roster: s.roster,
+		Core: martiCore{s}, Identity: s.identity, PKI: s.pki, Groups: s.groups, Profiles: s.profiles, Keeper: s.profiles, Roster: s.roster,
 		Version: s.opt.Version, NodeID: node, Log: s.opt.Log,
 	}
 	opt := web.Options{
-		Core: s, Live: s.live, Gatherer: s.reg, Log: s.opt.Log, Version: s.opt.Version, Handshake: c.Limits.Handshake.Std(),
+		Core: s, Live: s.live, Gatherer: s.reg, Log: s.opt.Log, Version: s.opt.Version, Limits: webLimits(&c.Limits),
 		Plugins: s.host, Updates: s.updates, Reload: s.Reload, AllGroups: s.allGroups,
 		REST: []func(huma.API){
 			func(api huma.API) { admin.Register(api, adminDeps) },
@@ -54,11 +52,10 @@ func (s *Server) buildWeb(ctx context.Context) error {
 		},
 		Marti:     []func(huma.API){func(api huma.API) { marti.Register(api, martiDeps) }},
 		Blobs:     s.store.Blobs(),
-		MaxUpload: func() int64 { return int64(c.Limits.Upload) },
+		MaxUpload: s.maxUpload,
 		Logins:    s.identity,
 		Anonymous: func() bool { return c.Login.Anonymous },
 		Trusted:   s.trusted, ForwardedCertificate: c.Proxy.Certificate, VerifyForwarded: s.verifyForwarded,
-		Connections: c.Limits.Connections, PerAddress: c.Limits.ConnectionsPerAddress,
 		PublicURL: func(listener string) string { return s.reach.url(listener, encrypted(listener, c)) },
 		WebPages:  s.pages(),
 	}

@@ -233,7 +233,11 @@ func (s *Server) sweep() {
 		if err := s.identity.Sweep(ctx); err != nil {
 			s.opt.Log.Error("cannot look after users and certificates", slog.Any("err", err))
 		}
+		if err := s.profiles.SweepOffers(ctx); err != nil {
+			s.opt.Log.Error("cannot look after device profiles", slog.Any("err", err))
+		}
 		cancel()
+		s.large.Sweep()
 		s.cutEnded(time.Now())
 		s.warnOfEnds(time.Now())
 	}

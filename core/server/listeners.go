@@ -100,6 +100,7 @@ func (l *listeners) List(context.Context) []web.Listener {
 func (l *listeners) openAll(ctx context.Context) error {
 	l.changing.Lock()
 	defer l.changing.Unlock()
+	defer l.s.tellPlugins()
 	for _, name := range listenerNames {
 		if addr := l.wanted(name); addr != "" {
 			if err := l.open(ctx, name, addr); err != nil {
@@ -245,6 +246,7 @@ func (l *listeners) check(name, addr string) error {
 func (l *listeners) Move(ctx context.Context, name, addr string) error {
 	l.changing.Lock()
 	defer l.changing.Unlock()
+	defer l.s.tellPlugins()
 	return l.move(ctx, name, addr)
 }
 
@@ -294,6 +296,7 @@ func (l *listeners) move(ctx context.Context, name, addr string) error {
 func (l *listeners) Start(ctx context.Context, name string) error {
 	l.changing.Lock()
 	defer l.changing.Unlock()
+	defer l.s.tellPlugins()
 	addr := ""
 	if slices.Contains(listenerNames, name) {
 		if addr = l.wanted(name); addr == "" {
@@ -319,6 +322,7 @@ func (l *listeners) Start(ctx context.Context, name string) error {
 func (l *listeners) Stop(ctx context.Context, name string) error {
 	l.changing.Lock()
 	defer l.changing.Unlock()
+	defer l.s.tellPlugins()
 	if err := l.check(name, ""); err != nil {
 		return err
 	}
@@ -333,6 +337,7 @@ func (l *listeners) Stop(ctx context.Context, name string) error {
 func (l *listeners) apply(ctx context.Context, now, next *config.Listen) error {
 	l.changing.Lock()
 	defer l.changing.Unlock()
+	defer l.s.tellPlugins()
 	for _, name := range listenerNames {
 		if addr := next.Addr(name); addr != now.Addr(name) {
 			if err := l.move(ctx, name, addr); err != nil {

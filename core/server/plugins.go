@@ -4,10 +4,8 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"net"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"time"
 
 	"github.com/takhost/takhost/core/config"
@@ -71,8 +69,11 @@ type audiences struct {
 var _ web.Audiences = audiences{}
 
 // openPlugins makes the plugin host and its runtimes.
-func (s *Server) openPlugins() error {
-	var err error
+func (s *Server) openPlugins(ctx context.Context) error {
+	node, err := s.nodeID(ctx)
+	if err != nil {
+		return err
+	}
 	if s.wasm, err = wasm.New(wasm.Options{CacheDir: filepath.Join(s.cfg.Data, "cache", "wasm"), Log: s.opt.Log}); err != nil {
 		return fmt.Errorf("prepare WASM plugins: %w", err)
 	}
@@ -86,7 +87,7 @@ func (s *Server) openPlugins() error {
 	}
 	s.host, err = plugin.New(plugin.Options{
 		Store: s.store, Calls: env, WASM: s.wasm, Process: s.process, Archive: s.store.Archive(),
-		Shipped: s.opt.Shipped, Dir: s.cfg.Data, Idle: s.idleAfter(), Node: int32(s.cfg.Node), BaseURLs: s.baseURLs(),
+		Shipped: s.opt.Shipped, Dir: s.cfg.Data, Idle: idleAfter(&s.cfg.Limits), Node: int32(s.cfg.Node), NodeID: node, BaseURLs: s.baseURLs(true),
 		Generation: func(sets []plugin.Routes) (func(), error) { return s.web.Generation(sets) },
 		Log:        s.opt.Log, Metrics: s.reg,
 	})
@@ -99,8 +100,8 @@ func (s *Server) openPlugins() error {
 
 // idleAfter is when plugins without work give their memory back; never comes as
 // a time that none lives to see.
-func (s *Server) idleAfter() time.Duration {
-	if d := s.cfg.Limits.PluginIdle.Std(); d > 0 {
+func idleAfter(l *config.Limits) time.Duration {
+	if d := l.PluginIdle.Std(); d > 0 {
 		return d
 	}
 	return 100 * 365 * 24 * time.Hour
@@ -129,39 +130,6 @@ func (s *Server) allGroups() hostapi.SetID {
 		return hostapi.AnonSet
 	}
 	return set
-}
-
-// baseURLs are where clients reach the HTTP listeners, as the configuration has
-// them.
-func (s *Server) baseURLs() (list []string) {
-	for _, name := range []string{"https", "web", "rest"} {
-		addr := s.cfg.Listen.Addr(name)
-		if addr == "" {
-			continue
-		}
-		if p, ok := s.reach.of(name); ok && p.Port != 0 {
-			list = append(list, schemeOf(name, s.cfg)+"://"+net.JoinHostPort(p.Host, strconv.Itoa(p.Port)))
-			continue
-		}
-		host, port, err := net.SplitHostPort(addr)
-		if err != nil || port == "0" {
-			continue
-		}
-		if p, ok := s.reach.of(name); ok {
-			host = p.Host
-		} else if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
-			host = "localhost"
-		}
-		list = append(list, schemeOf(name, s.cfg)+"://"+net.JoinHostPort(host, port))
-	}
-	return list
-}
-
-func schemeOf(listener string, cfg *config.Config) string {
-	if encrypted(listener, cfg) {
-		return "https"
-	}
-	return "http"
 }
 
 // startPlugins puts what files and database say of plugins in force. Plugins

@@ -81,14 +81,7 @@ func (r *reach) url(listener string, tls bool) string {
 	if !ok || port == 0 {
 		return ""
 	}
-	scheme, usual := "http", 80
-	if tls {
-		scheme, usual = "https", 443
-	}
-	if port == usual {
-		return scheme + "://" + bracketed(p.Host)
-	}
-	return scheme + "://" + net.JoinHostPort(p.Host, strconv.Itoa(port))
+	return baseURL(p.Host, port, tls)
 }
 
 func bracketed(host string) string {

@@ -8,10 +8,13 @@ import (
 
 	"github.com/takhost/takhost/core/config"
 	"github.com/takhost/takhost/core/store"
+	"github.com/takhost/takhost/core/stream"
+	"github.com/takhost/takhost/core/web"
+	"github.com/takhost/takhost/hostapi/cot"
 )
 
 // Reload reads the configuration again and applies what can change while the
-// server runs: plugins, listeners, public names and the log level. A
+// server runs: plugins, listeners, public names, the log level and the limits. A
 // configuration that is wrong changes nothing; an address that cannot be had
 // leaves that listener where it was. Keys of which the new value has to wait for
 // a restart are named in the log.
@@ -38,6 +41,7 @@ func (s *Server) Reload(ctx context.Context) error {
 	for _, w := range next.Warnings {
 		s.opt.Log.Warn("configuration", slog.String("warning", w))
 	}
+	s.applyLimits(&next.Limits)
 	before := s.current
 	s.current = &next.Config
 	s.reach.set(next.Public)
@@ -54,6 +58,38 @@ func (s *Server) Reload(ctx context.Context) error {
 	return nil
 }
 
+// applyLimits puts limits in force. What has begun, such as an upload or a
+// handshake, ends by the limit with which it began; connections, files and events
+// that are there stay if they are too many now.
+func (s *Server) applyLimits(next *config.Limits) {
+	s.limits.Store(next)
+	s.stream.SetLimits(streamLimits(next))
+	s.web.SetLimits(webLimits(next))
+	s.store.Archive().SetQueue(next.ArchiveQueueEvents, int64(next.ArchiveQueueBytes))
+	s.store.Blobs().SetQuota(int64(next.Files))
+	s.host.SetIdle(idleAfter(next))
+}
+
+// streamLimits are the limits of connections of CoT clients.
+func streamLimits(l *config.Limits) stream.Limits {
+	scan := cot.DefaultLimits
+	scan.Size = int(l.Event)
+	return stream.Limits{
+		Scan: scan, MaxEvent: int(l.Event), QueueEvents: l.QueueEvents, QueueBytes: int(l.QueueBytes),
+		Unfinished: int(l.Unfinished), UnfinishedWait: l.UnfinishedWait.Std(), Handshake: l.Handshake.Std(),
+		Gather: l.Gather.Std(), Stall: l.Stall.Std(), Shutdown: l.Shutdown.Std(),
+		Connections: l.Connections, PerAddress: l.ConnectionsPerAddress, SenderRate: l.SenderRate,
+	}
+}
+
+// webLimits are the limits of HTTP listeners.
+func webLimits(l *config.Limits) web.Limits {
+	return web.Limits{Handshake: l.Handshake.Std(), Connections: l.Connections, PerAddress: l.ConnectionsPerAddress}
+}
+
+// maxUpload is how many bytes an upload may have.
+func (s *Server) maxUpload() int64 { return int64(s.limits.Load().Upload) }
+
 // waiting gives the keys that differ and do not change while the server runs.
 func waiting(now, next *config.Config) (keys []string) {
 	before := map[string]string{}
@@ -62,7 +98,7 @@ func waiting(now, next *config.Config) (keys []string) {
 	}
 	for _, v := range config.Values(next) {
 		switch {
-		case v.Text() == before[v.Key], v.Key == "log.level", v.Key == "public", v.Key == "exposure", strings.HasPrefix(v.Key, "listen."):
+		case v.Text() == before[v.Key], v.Key == "log.level", v.Key == "public", v.Key == "exposure", strings.HasPrefix(v.Key, "listen."), strings.HasPrefix(v.Key, "limits."):
 		default:
 			keys = append(keys, v.Key)
 		}

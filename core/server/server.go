@@ -18,6 +18,7 @@ import (
 	"github.com/takhost/takhost/core/admin"
 	"github.com/takhost/takhost/core/config"
 	"github.com/takhost/takhost/core/identity"
+	"github.com/takhost/takhost/core/large"
 	"github.com/takhost/takhost/core/marti"
 	"github.com/takhost/takhost/core/pki"
 	"github.com/takhost/takhost/core/plugin"
@@ -28,7 +29,6 @@ import (
 	"github.com/takhost/takhost/core/store"
 	"github.com/takhost/takhost/core/stream"
 	"github.com/takhost/takhost/core/web"
-	"github.com/takhost/takhost/hostapi/cot"
 )
 
 // Options say what a Server needs beside its configuration. Those from Plugins
@@ -55,7 +55,8 @@ type Server struct {
 	// Set by New.
 	listeners *listeners
 	reach     *reach
-	trusted   *proxy.Trusted // nil: no proxies
+	trusted   *proxy.Trusted                // nil: no proxies
+	limits    atomic.Pointer[config.Limits] // in force: see applyLimits
 
 	// Set by Start, in this order, and not changed until Stop has returned.
 	unlock       func()
@@ -69,7 +70,9 @@ type Server struct {
 	stream       *stream.Server
 	live         *web.Live
 	hooks        *hooks
+	large        *large.Store
 	roster       *marti.Roster
+	profiles     *admin.Profiles
 	packages     *admin.Packages
 	warned       map[string]time.Duration // by serial, how near its end a certificate was when it was told; of sweep alone
 	setupOffered atomic.Bool              // there is a link for the first administrator
@@ -95,6 +98,7 @@ func New(cfg *config.Config, opt Options) *Server {
 	reg := prometheus.NewRegistry()
 	reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	s := &Server{cfg: cfg, opt: opt, reg: reg, current: cfg, warned: map[string]time.Duration{}, stopping: make(chan struct{})}
+	s.limits.Store(&cfg.Limits)
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	s.listeners = newListeners(s)
 	s.reach = newReach(cfg.Public, s.listeners.Addr)
@@ -125,7 +129,7 @@ func (s *Server) Start(ctx context.Context) (err error) {
 		}
 	}
 	s.build()
-	if err := s.openPlugins(); err != nil {
+	if err := s.openPlugins(ctx); err != nil {
 		return err
 	}
 	if err := s.buildWeb(ctx); err != nil {
@@ -173,11 +177,11 @@ func (s *Server) stop(ctx context.Context) error {
 		s.stream.Close()
 	}
 	if s.web != nil {
-		soon, cancel := context.WithTimeout(ctx, s.cfg.Limits.Shutdown.Std())
+		soon, cancel := context.WithTimeout(ctx, s.limits.Load().Shutdown.Std())
 		errs = append(errs, s.web.Shut(soon))
 		cancel()
 	}
-	soon, cancel := context.WithTimeout(ctx, s.cfg.Limits.Shutdown.Std())
+	soon, cancel := context.WithTimeout(ctx, s.limits.Load().Shutdown.Std())
 	errs = append(errs, s.stopPlugins(soon)...)
 	cancel()
 	if s.web != nil {
@@ -232,15 +236,11 @@ func (s *Server) build() {
 		IDs: s.ids, Groups: s.groups, Taps: append([]route.Tap{s.store.Archive(), s.hooks, s.live}, s.opt.Taps...), Filter: s.hooks, Watcher: s.hooks,
 		Flush: func() { s.stream.Flush() }, Now: time.Now, Log: s.opt.Log, Metrics: s.reg,
 	})
-	l := s.cfg.Limits
-	limits := cot.DefaultLimits
-	limits.Size = int(l.Event)
+	s.large = large.NewStore(large.Options{Bytes: largeBytes, Keep: largeKeep, Now: time.Now, Metrics: s.reg})
 	s.stream = stream.New(stream.Options{
-		Join: s.join, NextID: s.ids.Next, Now: time.Now, Log: s.opt.Log, Metrics: s.reg, Version: "takhost-" + s.opt.Version,
-		Limits: limits, MaxEvent: int(l.Event), QueueEvents: l.QueueEvents, QueueBytes: int(l.QueueBytes),
-		Unfinished: int(l.Unfinished), UnfinishedWait: l.UnfinishedWait.Std(), Handshake: l.Handshake.Std(),
-		Gather: l.Gather.Std(), Stall: l.Stall.Std(), Shutdown: l.Shutdown.Std(),
-		Connections: l.Connections, PerAddress: l.ConnectionsPerAddress, SenderRate: l.SenderRate,
+		Large: noticer{s},
+		Join:  s.join, NextID: s.ids.Next, Now: time.Now, Log: s.opt.Log, Metrics: s.reg, Version: "takhost-" + s.opt.Version,
+		Limits: streamLimits(&s.cfg.Limits),
 	})
 }
 

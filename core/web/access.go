@@ -163,6 +163,10 @@ func (s *Server) mayUse(r *http.Request, q *request, a openapi.Access, c *wire.C
 	return nil
 }
 
+// SocketUser is the name of who comes by the admin socket, or with the token of the
+// REST API. No user can have it: he would own what they did.
+const SocketUser = "(admin)"
+
 // admin is who comes by the admin socket.
 func (s *Server) admin() *wire.Caller { return adminCaller(s.opt.AllGroups) }
 
@@ -171,7 +175,7 @@ func adminCaller(all func() hostapi.SetID) *wire.Caller {
 	if all != nil {
 		set = all()
 	}
-	return &wire.Caller{User: "admin", Name: "Administrator", Roles: []string{AdminRole}, InSet: int32(set), OutSet: int32(set)}
+	return &wire.Caller{User: SocketUser, Name: "Administrator", Roles: []string{AdminRole}, InSet: int32(set), OutSet: int32(set)}
 }
 
 func hasRole(c *wire.Caller, roles []string) bool {

@@ -87,7 +87,7 @@ func TestAdminSocketNeedsNoToken(t *testing.T) {
 	b.plugins.http = func(_ context.Context, _, _ string, r *wire.HTTPRequest) (*plugin.Answer, error) {
 		return textAnswer(0, "text/plain", r.Caller.User+" by "+r.Caller.Listener+r.Caller.BaseURL), nil
 	}
-	if resp, body := b.get(t, "/api/v1/fences/x"); resp.StatusCode != 200 || body != "admin by admin" {
+	if resp, body := b.get(t, "/api/v1/fences/x"); resp.StatusCode != 200 || body != SocketUser+" by admin" {
 		t.Errorf("got %s %s", resp.Status, body)
 	}
 	if resp, body := b.get(t, "/api/v1/plugins"); resp.StatusCode != 200 || strings.TrimSpace(body) != `{"plugins":[]}` {

@@ -55,10 +55,7 @@ func runAction(p Plugins, name string, action *manifest.Action, log *slog.Logger
 		if !validHeader("Content-Type", contentType) {
 			contentType = "application/json"
 		}
-		w.Header().Set("Content-Type", contentType)
-		if isDocument(contentType) {
-			w.Header().Set("Content-Security-Policy", documentCSP)
-		}
+		setContentType(w.Header(), contentType)
 		_, _ = w.Write(answer.Body) // an error means that the client is gone
 	}}
 }

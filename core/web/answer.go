@@ -50,20 +50,17 @@ func writeAnswer(w http.ResponseWriter, r *http.Request, log *slog.Logger, route
 	if !validHeader("Content-Type", contentType) {
 		return openapi.Failed(fmt.Errorf("the plugin answered with the content type %q", clip(contentType)))
 	}
+	if a.OfFile && h.Get("Content-Disposition") == "" {
+		h.Set("Content-Disposition", attachment(a.FileName)) // a stranger's, and no page of this server
+	}
 	if a.File != nil && status == http.StatusOK {
-		h.Set("Content-Type", contentType)
-		if isDocument(contentType) {
-			h.Add("Content-Security-Policy", documentCSP)
-		}
+		setContentType(h, contentType)
 		serveFile(w, r, a.File)
 		return nil
 	}
 	bodiless := status == http.StatusNoContent || status == http.StatusNotModified
 	if !bodiless {
-		h.Set("Content-Type", contentType)
-		if isDocument(contentType) {
-			h.Add("Content-Security-Policy", documentCSP)
-		}
+		setContentType(h, contentType)
 		if a.Size >= 0 {
 			h.Set("Content-Length", strconv.FormatInt(a.Size, 10))
 		}
@@ -72,7 +69,7 @@ func writeAnswer(w http.ResponseWriter, r *http.Request, log *slog.Logger, route
 	if bodiless || r.Method == http.MethodHead || a.WriteTo == nil {
 		return nil
 	}
-	out := &patientWriter{w: w, rc: http.NewResponseController(w)}
+	out := newPatientWriter(w)
 	if err := a.WriteTo(r.Context(), out); err != nil {
 		if out.err == nil && !errors.Is(err, context.Canceled) {
 			log.Error("answer of a plugin cut short", slog.String("plugin", route.Plugin.Name), slog.String("route", route.ID), slog.Any("err", err))
@@ -92,14 +89,29 @@ type patientWriter struct {
 	err error // of the connection
 }
 
+func newPatientWriter(w http.ResponseWriter) *patientWriter {
+	return &patientWriter{w: w, rc: http.NewResponseController(w)}
+}
+
+// Write implements io.Writer.
 func (p *patientWriter) Write(b []byte) (n int, err error) {
-	if err = p.rc.SetWriteDeadline(time.Now().Add(answerWait)); err == nil || errors.Is(err, http.ErrNotSupported) {
+	if err = p.wait(); err == nil {
 		n, err = p.w.Write(b)
 	}
 	if err != nil {
 		p.err = err
 	}
 	return n, err
+}
+
+// wait gives the client its time for the next bytes.
+func (p *patientWriter) wait() error {
+	err := p.rc.SetWriteDeadline(time.Now().Add(answerWait))
+	if err != nil && !errors.Is(err, http.ErrNotSupported) {
+		p.err = err
+		return err
+	}
+	return nil
 }
 
 // validHeader says whether net/http sends a header as it stands.

@@ -24,7 +24,7 @@ func timed(next http.Handler) http.Handler {
 		if err := rc.SetReadDeadline(time.Now().Add(bodyWait)); err == nil {
 			// A copy, as net/http looks at the body of its own request afterwards.
 			r = r.WithContext(r.Context())
-			r.Body = &timedBody{r.Body, rc}
+			r.Body = &timedBody{ReadCloser: r.Body, rc: rc}
 		}
 		next.ServeHTTP(w, r)
 	})
@@ -49,18 +49,23 @@ const (
 
 // linger reads on in a body that is refused for its size: most clients send all of
 // it before they read, and would see a connection that is reset in the place of the
-// answer.
+// answer. Who waits to be told to go on is not told so.
 func linger(w http.ResponseWriter, r *http.Request) {
+	if b, ok := r.Body.(*timedBody); ok && !b.begun && r.Header.Get("Expect") != "" {
+		return
+	}
 	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(lingerWait)) // the connection has the same error
 	_, _ = io.CopyN(io.Discard, r.Body, lingerBytes)                              // what does not come is no loss
 }
 
 type timedBody struct {
 	io.ReadCloser
-	rc *http.ResponseController
+	rc    *http.ResponseController
+	begun bool // somebody has read: whoever waits for 100 Continue has it
 }
 
 func (b *timedBody) Read(p []byte) (int, error) {
+	b.begun = true
 	n, err := b.ReadCloser.Read(p)
 	if errors.Is(err, io.EOF) {
 		_ = b.rc.SetReadDeadline(time.Time{}) // the connection has the same error

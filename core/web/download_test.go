@@ -31,7 +31,7 @@ func (f *files) serves(t testing.TB, content, name string, header ...[2]string) 
 			return nil, err
 		}
 		return &plugin.Answer{
-			Status: 200, ContentType: "application/zip", Header: header, Size: b.Size, File: &run.Download{BlobReader: open, FileName: name},
+			Status: 200, ContentType: "application/zip", Header: header, Size: b.Size, File: open, OfFile: true, FileName: name,
 			Close: func() { open.Close() },
 		}, nil
 	}
@@ -117,11 +117,81 @@ func TestDownload(t *testing.T) {
 	})
 }
 
+// A piece of a file is what the plugin says it is: the host adds no ranges to it.
+func TestDownloadOfPieces(t *testing.T) {
+	f := newFiles(t, 1, store.Options{})
+	content := strings.Repeat("0123456789", 50_000)
+	b, err := f.st.Blobs().Put(t.Context(), strings.NewReader(content), store.BlobSpec{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		name    string
+		method  string
+		parts   []wire.BlobPart
+		headers []string
+		status  int
+		body    string
+	}{
+		{name: "small", parts: []wire.BlobPart{{Offset: 5, Length: 3}}, status: 206, body: "567"},
+		{name: "large", parts: []wire.BlobPart{{Offset: 1, Length: 400_001}}, status: 206, body: content[1:400_002]},
+		{name: "to the end", parts: []wire.BlobPart{{Offset: 499_998}}, status: 206, body: "89"},
+		{name: "more than there is", parts: []wire.BlobPart{{Offset: 499_998, Length: 1 << 40}}, status: 206, body: "89"},
+		{name: "nothing at the end", parts: []wire.BlobPart{{Offset: 500_000}}, status: 206, body: ""},
+		{name: "beyond the end", parts: []wire.BlobPart{{Offset: 500_001}}, status: 400},
+		{name: "head", method: "HEAD", parts: []wire.BlobPart{{Offset: 5, Length: 3}}, status: 206, body: "567"},
+		{name: "asked for a range", parts: []wire.BlobPart{{Offset: 5, Length: 3}}, headers: []string{"Range", "bytes=1-1"}, status: 206, body: "567"},
+		{name: "known", parts: []wire.BlobPart{{Offset: 5, Length: 3}}, headers: []string{"If-None-Match", `"` + b.Hash + `"`}, status: 206, body: "567"},
+		{name: "two", parts: []wire.BlobPart{{Offset: 5, Length: 3}, {Offset: 0, Length: 1}}, status: 206, body: "5670"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			f.plugins.http = func(ctx context.Context, _, _ string, r *wire.HTTPRequest) (*plugin.Answer, error) {
+				answer := wire.HTTPResponse{Status: 206}
+				for _, p := range c.parts {
+					p.Hash, p.FileName = b.Hash, "n.bin"
+					answer.Parts = append(answer.Parts, wire.Part{Blob: &p})
+				}
+				a, err := run.NewAnswer(ctx, &answer, nil, f.st.Blobs(), &store.Owner{}, nil)
+				if err != nil {
+					return nil, err
+				}
+				return &plugin.Answer{Status: a.Status, Size: a.Size, File: a.File, OfFile: a.OfFile, FileName: a.FileName, WriteTo: a.WriteTo, Close: a.Close}, nil
+			}
+			method := "GET"
+			if c.method != "" {
+				method = c.method
+			}
+			resp, text := f.send(t, method, downloadPath, "", c.headers...)
+			if resp.StatusCode != c.status {
+				t.Fatalf("got %s %.80q, want %d", resp.Status, text, c.status)
+			}
+			if c.status != 206 {
+				return
+			}
+			want := c.body
+			if method == "HEAD" {
+				want = ""
+			}
+			if text != want || resp.ContentLength != int64(len(c.body)) {
+				t.Errorf("got %d bytes %.50q of length %d, want %d %.50q", len(text), text, resp.ContentLength, len(c.body), c.body)
+			}
+			if got := resp.Header.Get("Content-Disposition"); got != `attachment; filename="n.bin"` {
+				t.Errorf("got Content-Disposition %q", got)
+			}
+			for _, name := range []string{"ETag", "Accept-Ranges", "Content-Range", "Last-Modified"} {
+				if got := resp.Header.Get(name); got != "" {
+					t.Errorf("header %s: got %q, want none", name, got)
+				}
+			}
+		})
+	}
+}
+
 func TestDownloadOfNothing(t *testing.T) {
 	f := newFiles(t, 1, store.Options{})
 	f.serves(t, "", "")
 	resp, text := f.send(t, "GET", downloadPath, "")
-	if resp.StatusCode != 200 || text != "" || resp.ContentLength != 0 || resp.Header.Get("Content-Disposition") != "" {
+	if resp.StatusCode != 200 || text != "" || resp.ContentLength != 0 || resp.Header.Get("Content-Disposition") != "attachment" {
 		t.Errorf("got %s, %q, %v", resp.Status, text, resp.Header)
 	}
 }

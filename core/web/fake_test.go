@@ -110,7 +110,7 @@ type site struct {
 
 func newSite(t *testing.T, core *fakeCore, handshake time.Duration) *site {
 	t.Helper()
-	return newSiteWith(t, core, Options{Handshake: handshake})
+	return newSiteWith(t, core, Options{Limits: Limits{Handshake: handshake}})
 }
 
 // newSiteWith is newSite with what opt has beyond the usual.

@@ -8,23 +8,22 @@ import (
 	"log/slog"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/takhost/takhost/core/proxy"
 )
 
-// gate is what net/http accepts connections from: they are within the limits,
-// the header of a proxy is read, and the TLS handshake is done. net/http would do
-// the handshake itself, but tells nobody why one fails.
+// gate is what net/http accepts connections from, by a turn: they are within the
+// limits, the header of a proxy is read, and the TLS handshake is done. net/http
+// would do the handshake itself, but tells nobody why one fails.
 type gate struct {
-	net.Listener
-	log       *slog.Logger
-	tls       *tls.Config    // nil: plain
-	proxy     *proxy.Trusted // nil: no PROXY protocol
-	handshake time.Duration  // for header and handshake
-	most      int            // connections
-	perAddr   int            // from one address
-	noise     *noise
+	ln     net.Listener
+	log    *slog.Logger
+	tls    *tls.Config    // nil: plain
+	proxy  *proxy.Trusted // nil: no PROXY protocol
+	limits *atomic.Pointer[Limits]
+	noise  *noise
 
 	ready  chan net.Conn // without room: who waits for net/http is counted
 	work   sync.WaitGroup
@@ -37,10 +36,10 @@ type gate struct {
 	conns map[*gatedConn]struct{} // those with a client's certificate
 }
 
-func newGate(ln net.Listener, name string, opt *Options, l ListenOptions) *gate {
+func (s *Server) newGate(ln net.Listener, name string, l ListenOptions) *gate {
 	g := &gate{
-		Listener: ln, log: opt.Log.With(slog.String("listener", name)), tls: l.TLS, proxy: l.Proxy, handshake: opt.Handshake,
-		most: opt.Connections, perAddr: opt.PerAddress, noise: newNoise(), ready: make(chan net.Conn), addrs: map[string]int{}, conns: map[*gatedConn]struct{}{},
+		ln: ln, log: s.opt.Log.With(slog.String("listener", name)), tls: l.TLS, proxy: l.Proxy, limits: &s.limits,
+		noise: newNoise(), ready: make(chan net.Conn), addrs: map[string]int{}, conns: map[*gatedConn]struct{}{},
 	}
 	if g.tls != nil {
 		g.tls = g.tls.Clone()
@@ -53,21 +52,11 @@ func newGate(ln net.Listener, name string, opt *Options, l ListenOptions) *gate 
 	return g
 }
 
-// Accept implements net.Listener.
-func (g *gate) Accept() (net.Conn, error) {
-	select {
-	case nc := <-g.ready:
-		return nc, nil
-	case <-g.ctx.Done():
-		return nil, net.ErrClosed
-	}
-}
-
-// Close implements net.Listener. Connections that are not ready yet are cut. It
+// Close closes the socket. Connections that are not ready yet are cut. It
 // waits for nothing, as net/http holds a lock meanwhile; wait does.
 func (g *gate) Close() error {
 	g.cancel()
-	return g.Listener.Close()
+	return g.ln.Close()
 }
 
 func (g *gate) wait() { g.work.Wait() }
@@ -78,7 +67,7 @@ const acceptPause = 100 * time.Millisecond
 // run takes connections until the listener is closed.
 func (g *gate) run() {
 	for {
-		nc, err := g.Listener.Accept()
+		nc, err := g.ln.Accept()
 		switch {
 		case err == nil:
 			c := &gatedConn{Conn: nc, g: g}
@@ -137,7 +126,7 @@ func (u *unready) attrs() []slog.Attr {
 }
 
 func (g *gate) open(c *gatedConn) (net.Conn, *unready) {
-	ctx, cancel := context.WithTimeout(g.ctx, g.handshake)
+	ctx, cancel := context.WithTimeout(g.ctx, g.limits.Load().Handshake)
 	defer cancel()
 	if g.proxy != nil {
 		inner, err := proxy.Accept(ctx, c.Conn, g.proxy)
@@ -196,7 +185,7 @@ func isHTTP(header [5]byte) bool {
 func (g *gate) admit() bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.most > 0 && g.total >= g.most {
+	if most := g.limits.Load().Connections; most > 0 && g.total >= most {
 		return false
 	}
 	g.total++
@@ -208,7 +197,7 @@ func (g *gate) admitFrom(c *gatedConn) bool {
 	addr := network(hostOf(c.RemoteAddr().String()))
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.perAddr > 0 && g.addrs[addr] >= g.perAddr {
+	if most := g.limits.Load().PerAddress; most > 0 && g.addrs[addr] >= most {
 		return false
 	}
 	c.from = addr

@@ -1,7 +1,9 @@
 package web
 
 import (
+	"errors"
 	"mime"
+	"net/http"
 	"strings"
 )
 
@@ -34,17 +36,27 @@ func isOwnHeader(name string) bool {
 // plugin's own pages are its static files.
 const documentCSP = "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src 'self' data:"
 
-// isDocument says whether a browser runs scripts in content of that type. XML
-// counts, as it may be XHTML inside.
-func isDocument(contentType string) bool {
+// setContentType says what an answer of a plugin is. What no parser of ours reads is
+// bytes: browsers find a type in it all the same, and it may be one with scripts.
+func setContentType(h http.Header, contentType string) {
 	t, _, err := mime.ParseMediaType(contentType)
-	if err != nil {
-		t, _, _ = strings.Cut(strings.ToLower(contentType), ";")
-		t = strings.TrimSpace(t)
+	if err != nil && !errors.Is(err, mime.ErrInvalidMediaParameter) {
+		contentType, t = "application/octet-stream", "application/octet-stream"
 	}
+	h.Set("Content-Type", contentType)
+	if !isInert(t) {
+		h.Add("Content-Security-Policy", documentCSP)
+	}
+}
+
+// isInert says whether content of that type is one in which no browser looks for
+// scripts. All others get the policy, also those that are not known yet.
+func isInert(t string) bool {
 	switch t {
-	case "text/html", "text/xml", "application/xml", "text/xsl":
+	case "application/json", "application/problem+json", "application/octet-stream", "application/pdf", "application/zip",
+		"application/x-zip-compressed", "text/csv", "text/json", "text/plain":
 		return true
 	}
-	return strings.HasSuffix(t, "+xml")
+	kind, _, _ := strings.Cut(t, "/")
+	return kind == "audio" || kind == "video" || kind == "image" && !strings.HasSuffix(t, "xml")
 }

@@ -83,6 +83,8 @@ func TestDocumentsOfPlugins(t *testing.T) {
 		contentType string
 		document    bool
 	}{
+		{"application/xhtml+xml , q", false}, {"text/html (x)", false}, // they go out as bytes
+		{"Multipart/x-mixed-replace", true}, {"message/rfc822", true}, {"application/unheard-of", true}, {"text/css", true},
 		{"text/html; charset=utf-8", true}, {"TEXT/HTML", true}, {"text/html;;", true}, {"image/svg+xml", true},
 		{"application/xhtml+xml", true}, {"application/xml", true}, {"text/xml;charset=x", true},
 		{"application/json", false}, {"text/plain", false}, {"image/png", false},
@@ -96,6 +98,9 @@ func TestDocumentsOfPlugins(t *testing.T) {
 			}
 			if got := resp.Header.Get("Content-Security-Policy"); got != want || resp.Header.Get("X-Content-Type-Options") != "nosniff" {
 				t.Errorf("%s as %s: got policy %q, want %q; header %v", path, c.contentType, got, want, resp.Header)
+			}
+			if got := resp.Header.Get("Content-Type"); strings.ContainsAny(c.contentType, ",(") && got != "application/octet-stream" {
+				t.Errorf("%s as %s: got it as %s", path, c.contentType, got)
 			}
 		}
 	}

@@ -26,10 +26,14 @@ type listener struct {
 	name   string
 	opt    ListenOptions
 	addr   net.Addr
-	http   *http.Server
+	log    *slog.Logger
+	watch  *headerWatch
 	gate   *gate         // nil for the admin socket
 	remove func()        // what is left in the file system; may be nil
 	ending chan struct{} // closed when those who watch are to end
+
+	http []*http.Server // the last one takes what is new. Server.mu guards it while the listener is open
+	turn *turn          // of the last one, with a gate
 }
 
 // networkListeners are all but the admin socket.
@@ -57,8 +61,8 @@ func (s *Server) Listen(ctx context.Context, name, addr string, opt ListenOption
 
 func (s *Server) serveTCP(name string, ln net.Listener, opt ListenOptions) (net.Addr, error) {
 	l := &listener{name: name, opt: opt, addr: ln.Addr()}
-	l.gate = newGate(ln, name, &s.opt, opt)
-	if err := s.serve(l, l.gate); err != nil {
+	l.gate = s.newGate(ln, name, opt)
+	if err := s.serve(l, ln); err != nil {
 		return nil, fmt.Errorf("listen.%s: %w", name, err)
 	}
 	return l.addr, nil
@@ -99,7 +103,7 @@ func (s *Server) Unlisten(ctx context.Context, name string) error {
 	case <-drained:
 		return nil
 	case <-ctx.Done():
-		l.http.Close()
+		_ = l.cut() // what it closed is closed
 		<-drained
 		return fmt.Errorf("listen.%s: requests under way were cut: %w", name, ctx.Err())
 	}
@@ -118,9 +122,9 @@ func (s *Server) drain(l *listener) <-chan struct{} {
 		defer close(drained)
 		ctx, cancel := context.WithTimeout(context.Background(), drainWait)
 		defer cancel()
-		if err := l.http.Shutdown(ctx); err != nil && !errors.Is(err, net.ErrClosed) {
-			s.opt.Log.Warn("requests to a closed listener were cut", slog.String("listener", l.name), slog.Any("err", err))
-			l.http.Close()
+		if err := l.shutdown(ctx); err != nil {
+			l.log.Warn("requests to a closed listener were cut", slog.Any("err", err))
+			_ = l.cut() // what it closed is closed
 		}
 		s.mu.Lock()
 		defer s.mu.Unlock()

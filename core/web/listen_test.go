@@ -260,8 +260,8 @@ func TestConnectionLimits(t *testing.T) {
 		opt  Options
 		log  string
 	}{
-		{"of the listener", Options{Connections: 2}, "limits.connections is reached"},
-		{"of the address", Options{PerAddress: 2, Connections: 10}, "limits.connections_per_address is reached"},
+		{"of the listener", Options{Limits: Limits{Connections: 2}}, "limits.connections is reached"},
+		{"of the address", Options{Limits: Limits{PerAddress: 2, Connections: 10}}, "limits.connections_per_address is reached"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			s := newSiteWith(t, &fakeCore{}, c.opt)
@@ -401,7 +401,7 @@ func TestProxyProtocol(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	e := newEstate(t, Options{Handshake: 500 * time.Millisecond, PerAddress: 1})
+	e := newEstate(t, Options{Limits: Limits{Handshake: 500 * time.Millisecond, PerAddress: 1}})
 	dial := func(from *proxy.Trusted, plain bool, header string) (string, error) {
 		if err := e.Unlisten(t.Context(), webListener); err != nil {
 			t.Fatal(err)

@@ -203,7 +203,7 @@ func TestReload(t *testing.T) {
 func TestActions(t *testing.T) {
 	b := newBed(t, Options{})
 	b.plugins.action = func(name, action string, a *wire.Action) (*wire.ActionResult, error) {
-		if name != "fence" || a.Name != action || a.Caller.User != "admin" {
+		if name != "fence" || a.Name != action || a.Caller.User != SocketUser {
 			t.Errorf("got %s %s %+v", name, action, a)
 		}
 		if action == "clear" {

@@ -45,13 +45,17 @@ func (s *Server) pluginRoute(r *openapi.Route) http.Handler {
 
 // ServeHTTP implements http.Handler.
 func (h *pluginRoute) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	req, p := h.request(w, r)
+	up := h.uploaded()
+	defer up.end()
+	req, p := h.request(w, r, up)
 	if p == nil {
-		p = h.answer(w, r, req)
+		p = h.answer(w, r, req, up)
 	}
 	if p == nil {
 		return
 	}
+	up.answered(p.Status)
+	up.end() // before anybody knows that it failed
 	if p.Status == http.StatusInternalServerError {
 		h.srv.opt.Log.Error("plugin failed at a request", slog.String("plugin", h.route.Plugin.Name), slog.String("route", h.route.ID), slog.Any("err", p.Cause))
 	}
@@ -65,7 +69,7 @@ func (h *pluginRoute) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 const retryAfter = 5 * time.Second
 
 // request makes the message for the plugin.
-func (h *pluginRoute) request(w http.ResponseWriter, r *http.Request) (*wire.HTTPRequest, *Problem) {
+func (h *pluginRoute) request(w http.ResponseWriter, r *http.Request, up *uploaded) (*wire.HTTPRequest, *Problem) {
 	req := &wire.HTTPRequest{
 		Route: h.route.ID, Method: r.Method, Path: r.URL.Path, Caller: CallerOf(r.Context()), ContentType: r.Header.Get("Content-Type"),
 		ReadOnly: (r.Method == http.MethodGet || r.Method == http.MethodHead) && !h.route.Writes,
@@ -94,13 +98,13 @@ func (h *pluginRoute) request(w http.ResponseWriter, r *http.Request) (*wire.HTT
 		return nil, p
 	}
 	if h.body.form == "blob" {
-		return req, h.upload(w, r, req)
+		return req, h.upload(w, r, req, up)
 	}
 	return req, h.body.read(w, r, req)
 }
 
 // answer asks the plugin and writes what it says.
-func (h *pluginRoute) answer(w http.ResponseWriter, r *http.Request, req *wire.HTTPRequest) *Problem {
+func (h *pluginRoute) answer(w http.ResponseWriter, r *http.Request, req *wire.HTTPRequest, up *uploaded) *Problem {
 	if h.route.Action != "" {
 		return h.act(w, r, req)
 	}
@@ -111,6 +115,7 @@ func (h *pluginRoute) answer(w http.ResponseWriter, r *http.Request, req *wire.H
 	if a.Close != nil {
 		defer a.Close()
 	}
+	up.answered(a.Status)
 	return writeAnswer(w, r, h.srv.opt.Log, h.route, a)
 }
 

@@ -147,7 +147,7 @@ func TestRouteRequests(t *testing.T) {
 				t.Errorf("got the headers %s", has)
 			}
 			caller := &wire.Caller{
-				User: "admin", Name: "Administrator", Roles: []string{"admin"}, InSet: 7, OutSet: 7, Listener: "rest", BaseURL: b.url,
+				User: SocketUser, Name: "Administrator", Roles: []string{"admin"}, InSet: 7, OutSet: 7, Listener: "rest", BaseURL: b.url,
 			}
 			if diff := cmp.Diff(caller, got.Caller); diff != "" {
 				t.Errorf("caller (-want +got):\n%s", diff)

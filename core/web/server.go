@@ -28,12 +28,13 @@ const (
 
 // Options say what a Server works with. Those that may be left out say so.
 type Options struct {
-	Core      Core
-	Live      *Live
-	Gatherer  prometheus.Gatherer // for /metrics
-	Log       *slog.Logger
-	Version   string
-	Handshake time.Duration // for a TLS handshake or the header of a request; 0 is 10 s
+	Limits // at the start
+
+	Core     Core
+	Live     *Live
+	Gatherer prometheus.Gatherer // for /metrics
+	Log      *slog.Logger
+	Version  string
 
 	// REST and Marti register operations of other parts of the core into the two
 	// descriptions, after those of this package. They are called for each
@@ -60,10 +61,6 @@ type Options struct {
 	ForwardedCertificate string
 	VerifyForwarded      func(*x509.Certificate) error
 
-	// Connections of one listener, all together and from one address. 0: any
-	// number.
-	Connections, PerAddress int
-
 	// WebPages are served on listen.web to anybody by their paths: a path that ends
 	// in a slash is all below it, / is what nobody else has there.
 	WebPages map[string]http.Handler
@@ -89,6 +86,7 @@ type Options struct {
 // Server holds the HTTP listeners.
 type Server struct {
 	opt      Options
+	limits   atomic.Pointer[Limits] // in force
 	failures *failures
 	noise    *noise // about refused certificates
 	pages    []openapi.Page
@@ -107,10 +105,8 @@ type Server struct {
 
 // New gives a server without listeners.
 func New(opt Options) *Server {
-	if opt.Handshake <= 0 {
-		opt.Handshake = 10 * time.Second
-	}
 	s := &Server{opt: opt, failures: newFailures(), noise: newNoise(), open: map[string]*listener{}, draining: map[*listener]struct{}{}}
+	s.limits.Store(opt.Limits.orDefault())
 	s.machines = machinesOf(opt)
 	s.pages = s.allPages()
 	commit, err := s.Generation(nil)
@@ -142,28 +138,9 @@ func endingOf(ctx context.Context) <-chan struct{} {
 
 // serve takes ln over as a listener that is open from now on.
 func (s *Server) serve(l *listener, ln net.Listener) error {
-	log := s.opt.Log.With(slog.String("listener", l.name))
-	watch := newHeaderWatch(log)
+	l.log = s.opt.Log.With(slog.String("listener", l.name))
+	l.watch = newHeaderWatch(l.log)
 	l.ending = make(chan struct{})
-	handler := http.Handler(http.HandlerFunc(s.current))
-	if l.name == restListener || l.name == webListener {
-		handler = s.cors(handler)
-	}
-	l.http = &http.Server{
-		Handler:           s.protect(log, watch.handler(timed(s.onListener(l.name, handler)))),
-		ReadHeaderTimeout: s.opt.Handshake,
-		WriteTimeout:      writeTimeout,
-		IdleTimeout:       idleTimeout,
-		MaxHeaderBytes:    maxHeaderBytes,
-		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
-		BaseContext: func(net.Listener) context.Context {
-			return context.WithValue(context.Background(), endingKey{}, l.ending)
-		},
-		ConnContext: watch.context,
-		ConnState:   watch.state,
-		// OPTIONS * is answered like any other request, so that the watch sees it.
-		DisableGeneralOptionsHandler: true,
-	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var err error
@@ -184,15 +161,31 @@ func (s *Server) serve(l *listener, ln net.Listener) error {
 		return err
 	}
 	s.open[l.name] = l
-	s.serving.Go(func() {
-		if err := l.http.Serve(ln); !errors.Is(err, http.ErrServerClosed) && !isClosed(l.ending) {
-			log.Error("HTTP listener failed", slog.Any("err", err))
-		}
-		if l.gate != nil {
-			l.gate.wait()
-		}
-	})
+	s.run(l, ln)
 	return nil
+}
+
+// newHTTP gives what serves the requests to a listener, with the limits in force.
+func (s *Server) newHTTP(l *listener) *http.Server {
+	handler := http.Handler(http.HandlerFunc(s.current))
+	if l.name == restListener || l.name == webListener {
+		handler = s.cors(handler)
+	}
+	return &http.Server{
+		Handler:           s.protect(l.log, l.watch.handler(timed(s.onListener(l.name, handler)))),
+		ReadHeaderTimeout: s.limits.Load().Handshake,
+		WriteTimeout:      writeTimeout,
+		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    maxHeaderBytes,
+		ErrorLog:          slog.NewLogLogger(l.log.Handler(), slog.LevelDebug),
+		BaseContext: func(net.Listener) context.Context {
+			return context.WithValue(context.Background(), endingKey{}, l.ending)
+		},
+		ConnContext: l.watch.context,
+		ConnState:   l.watch.state,
+		// OPTIONS * is answered like any other request, so that the watch sees it.
+		DisableGeneralOptionsHandler: true,
+	}
 }
 
 // protect counts requests under way and keeps a panic in one from being more
@@ -248,11 +241,11 @@ func (s *Server) Shut(ctx context.Context) error {
 	}
 	var errs []error
 	for _, l := range list {
-		if err := l.http.Shutdown(ctx); err != nil && !errors.Is(err, net.ErrClosed) {
+		if err := l.shutdown(ctx); err != nil {
 			if ctx.Err() == nil {
 				errs = append(errs, fmt.Errorf("stop HTTP listener: %w", err))
 			}
-			errs = append(errs, l.http.Close())
+			errs = append(errs, l.cut())
 		}
 		if l.remove != nil {
 			l.remove()

@@ -18,6 +18,7 @@ import (
 // Blobs takes uploads. *store.Blobs is one.
 type Blobs interface {
 	Create(spec store.BlobSpec) (*store.BlobWriter, error)
+	Hold() *store.Hold
 }
 
 // defaultUpload is how large an upload may be when nobody says.
@@ -37,14 +38,14 @@ func (s *Server) maxUpload(r *openapi.Route) int64 {
 
 // upload puts the body of a request into the store, whole or not at all: as one
 // file, or as the files of a multipart form. It needs the memory of a buffer.
-func (h *pluginRoute) upload(w http.ResponseWriter, r *http.Request, req *wire.HTTPRequest) *Problem {
+func (h *pluginRoute) upload(w http.ResponseWriter, r *http.Request, req *wire.HTTPRequest, up *uploaded) *Problem {
 	if h.srv.opt.Blobs == nil {
 		return newProblem(http.StatusServiceUnavailable, "this server keeps no files")
 	}
-	u := &uploader{blobs: h.srv.opt.Blobs, most: h.srv.maxUpload(h.route), left: h.srv.maxUpload(h.route), req: req}
+	u := &uploader{blobs: h.srv.opt.Blobs, most: h.srv.maxUpload(h.route), left: h.srv.maxUpload(h.route), req: req, hold: up.hold}
 	defer u.drop()
 	rc := http.NewResponseController(w)
-	body := &pacedBody{r: r.Body, rc: rc, begun: time.Now()}
+	body := newPacedBody(r, rc)
 	err := u.take(r, body)
 	if err == nil {
 		err = u.keep(r)
@@ -69,6 +70,7 @@ type uploader struct {
 	left  int64
 	req   *wire.HTTPRequest
 	files []*store.BlobWriter
+	hold  *store.Hold
 }
 
 // take reads the body.
@@ -95,7 +97,7 @@ func (u *uploader) file(from io.Reader, spec store.BlobSpec) error {
 			return err
 		}
 	}
-	spec.Max = u.left
+	spec.Max, spec.Hold = u.left, u.hold
 	w, err := u.blobs.Create(spec)
 	if err != nil {
 		return err
@@ -136,15 +138,21 @@ func problemOfUpload(most int64, err error) *Problem {
 	case errors.Is(err, store.ErrTooLarge):
 		return tooLarge(most)
 	case errors.Is(err, store.ErrNoSpace):
-		return newProblem(http.StatusInsufficientStorage, "the disk of the server has no room for this file")
+		return noRoom("unavailable", "the disk of the server has no room for this file")
 	case store.CodeOf(err) == store.Limit:
-		return newProblem(http.StatusInsufficientStorage, "the files of this server may not have more bytes together (limits.files of the configuration)")
+		return noRoom("limit", "the files of this server may not have more bytes together (limits.files of the configuration)")
 	case errors.Is(err, errTooSlow), errors.Is(err, os.ErrDeadlineExceeded):
 		return newProblem(http.StatusRequestTimeout, "body: it came too slowly")
 	case errors.Is(err, errCut):
 		return invalidf("body: it did not come whole")
 	}
 	return problemOf(err)
+}
+
+func noRoom(code, detail string) *Problem {
+	p := newProblem(http.StatusInsufficientStorage, detail)
+	p.Code = code // not that of a failure
+	return p
 }
 
 // An upload is cut when nothing came for bodyWait, and when after a while it came
@@ -166,6 +174,12 @@ type pacedBody struct {
 	begun time.Time
 	n     int64
 	err   error // of the connection
+}
+
+func newPacedBody(r *http.Request, rc *http.ResponseController) *pacedBody {
+	// What TLS has to write meanwhile is not late.
+	_ = rc.SetWriteDeadline(time.Time{}) // the connection has the same error
+	return &pacedBody{r: r.Body, rc: rc, begun: time.Now()}
 }
 
 func (b *pacedBody) Read(p []byte) (int, error) {

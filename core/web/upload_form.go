@@ -18,6 +18,9 @@ const (
 	maxFields = 1 << 20  // bytes of all of them, with their names
 	partHead  = 64 << 10 // bytes between two parts: a boundary and the headers
 
+	formTail  = 64 << 10 // bytes behind the last part
+	maxBorder = 1 << 10  // bytes of a boundary; 70 by RFC 2046
+
 	// formRoom is what a form may have beside its files.
 	formRoom = maxFields + 2<<20
 )
@@ -30,6 +33,9 @@ func (e *formError) Error() string { return e.msg }
 // form takes a multipart form. A part is a file if it has a file name, is said to
 // be anything but text, has no name, or is too large or not fit to be a field.
 func (u *uploader) form(body io.Reader, boundary string) error {
+	if len(boundary) > maxBorder {
+		return &formError{"its boundary is longer than " + bytesText(maxBorder)}
+	}
 	bounded := &headReader{r: body}
 	m := multipart.NewReader(bounded, boundary)
 	fields := 0
@@ -38,7 +44,7 @@ func (u *uploader) form(body io.Reader, boundary string) error {
 		part, err := m.NextPart()
 		bounded.left = -1
 		if err == io.EOF {
-			return nil
+			return tail(body)
 		}
 		if err != nil {
 			return partFault(err)
@@ -69,6 +75,18 @@ func (u *uploader) form(body io.Reader, boundary string) error {
 			return partFault(err)
 		}
 	}
+}
+
+// tail takes what follows the last part, mostly a line break. Only a body that came
+// whole counts, and only behind its end net/http sees that a client goes away.
+func tail(body io.Reader) error {
+	switch n, err := io.CopyN(io.Discard, body, formTail+1); {
+	case n > formTail:
+		return &formError{"it goes on behind its last part"}
+	case err != io.EOF:
+		return err
+	}
+	return nil
 }
 
 // isText says whether a part may be a field. Without a type it is text.

@@ -34,11 +34,12 @@ type files struct {
 	st    *store.Store
 	dir   string
 	asked chan *wire.HTTPRequest
+	taken map[string]bool // hashes of what the plugin got
 }
 
 func newFiles(t testing.TB, most int64, opt store.Options) *files {
 	t.Helper()
-	f := &files{dir: t.TempDir(), asked: make(chan *wire.HTTPRequest, 100)}
+	f := &files{dir: t.TempDir(), asked: make(chan *wire.HTTPRequest, 100), taken: map[string]bool{}}
 	opt.DSN, opt.Dir = "sqlite", f.dir
 	var err error
 	if f.st, err = store.Open(t.Context(), opt); err != nil {

@@ -760,8 +760,14 @@ type Init struct {
 	Node int32
 	// Version that this one takes over from; empty at the first start.
 	FromVersion string
-	// Names and ports under which clients reach the server.
+	// URLs under which clients reach the server, without a slash at the end, of the
+	// listeners https, web, rest and http, in this order; none of one that is closed.
+	// When one moves, reconfigure tells so, or a new instance is made.
 	BaseURLs []string
+	// The listener of each of base_urls.
+	BaseListeners []string
+	// Identity of the node, as answers of Marti give it (nodeId).
+	NodeID string
 }
 
 // Append appends the message.
@@ -799,6 +805,14 @@ func (m *Init) Append(b []byte) []byte {
 		b = appendVarint(b, 66)
 		b = appendString(b, x)
 	}
+	for _, x := range m.BaseListeners {
+		b = appendVarint(b, 74)
+		b = appendString(b, x)
+	}
+	if m.NodeID != "" {
+		b = appendVarint(b, 82)
+		b = appendString(b, m.NodeID)
+	}
 	return b
 }
 
@@ -829,6 +843,10 @@ func (m *Init) merge(b []byte) error {
 			m.FromVersion = r.text()
 		case 66:
 			m.BaseURLs = append(m.BaseURLs, r.text())
+		case 74:
+			m.BaseListeners = append(m.BaseListeners, r.text())
+		case 82:
+			m.NodeID = r.text()
 		default:
 			r.skip()
 		}
@@ -2379,7 +2397,8 @@ func (m *BlobRead) merge(b []byte) error {
 }
 
 // BlobKeep adds or takes away the reference of an owner, which is any text of
-// the plugin's. A blob without one is removed after an hour.
+// the plugin's. A blob without one is removed an hour later, sooner when the room is needed, and
+// at once with a call that fails.
 type BlobKeep struct {
 	Hash  string
 	Owner string
@@ -3837,11 +3856,18 @@ func (m *RangePart) merge(b []byte) error {
 	return r.err
 }
 
-// BlobPart is a blob; alone in an answer, it serves ranges and HEAD.
+// BlobPart is a blob, or a piece of one. A whole one that is alone in an answer
+// serves ranges and HEAD, with its hash as the ETag. A piece is the plugin's own
+// doing: it says itself that it is one (status 206, Content-Range), and HTTP
+// ranges do not apply to it.
 type BlobPart struct {
 	Hash string
-	// As a download of this name.
+	// As a download of this name, if it is whole and alone.
 	FileName string
+	// A piece: length bytes from offset on. One that is longer than the blob ends
+	// with it, an offset behind the end is refused. length 0: to the end.
+	Offset int64
+	Length int64
 }
 
 // Append appends the message.
@@ -3853,6 +3879,14 @@ func (m *BlobPart) Append(b []byte) []byte {
 	if m.FileName != "" {
 		b = appendVarint(b, 18)
 		b = appendString(b, m.FileName)
+	}
+	if m.Offset != 0 {
+		b = appendVarint(b, 24)
+		b = appendVarint(b, uint64(m.Offset))
+	}
+	if m.Length != 0 {
+		b = appendVarint(b, 32)
+		b = appendVarint(b, uint64(m.Length))
 	}
 	return b
 }
@@ -3871,6 +3905,10 @@ func (m *BlobPart) merge(b []byte) error {
 			m.Hash = r.text()
 		case 18:
 			m.FileName = r.text()
+		case 24:
+			m.Offset = int64(r.varint())
+		case 32:
+			m.Length = int64(r.varint())
 		default:
 			r.skip()
 		}

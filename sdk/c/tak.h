@@ -755,7 +755,7 @@ static inline tak_status tak_emit_group(tak_str xml, tak_str group)
  * before a hash that he sent is used.
  *
  * Writing one is not staged, keeping one is. A file that nobody keeps is removed an
- * hour after it was written or given up. */
+ * hour after it was written or given up; at once with a call that fails. */
 typedef struct {
 	tak_str hash, content_type, name;
 	int64_t size; /* bytes */

@@ -72,6 +72,24 @@ func (k *Kit) file(op hostapi.HostOp, hash string) (blob, error) {
 	return f, nil
 }
 
+// piece gives what a part of an answer is of a file.
+func (k *Kit) piece(p *wire.BlobPart) ([]byte, error) {
+	f, ok := k.files[p.Hash]
+	switch {
+	case !ok:
+		return nil, errf(hostapi.NotFound, "there is no file %s", p.Hash)
+	case p.Offset < 0 || p.Length < 0:
+		return nil, errf(hostapi.Invalid, "the answer is %d bytes of a file from %d on: neither can be below zero", p.Length, p.Offset)
+	case p.Offset > f.ref.Size:
+		return nil, errf(hostapi.Invalid, "the file has %d bytes: there are none from %d on", f.ref.Size, p.Offset)
+	}
+	rest := f.content[p.Offset:]
+	if p.Length > 0 && p.Length < int64(len(rest)) {
+		rest = rest[:p.Length]
+	}
+	return rest, nil
+}
+
 // upload brings a body to the store, as the server does with that of a route whose
 // body is blob.
 func (k *Kit) upload(m *wire.HTTPRequest, body string) error {
@@ -227,6 +245,7 @@ func (w *work) unzip(op hostapi.HostOp, in, dst []byte) ([]byte, error) {
 	var found *zip.File
 	seen := map[string]bool{}
 	for _, e := range z.File {
+		e.Name = strings.ReplaceAll(e.Name, `\`, "/")
 		if bad := badName(strings.TrimSuffix(e.Name, "/"), seen); bad != "" {
 			return nil, &sdk.Error{Status: hostapi.Invalid, Code: "unsafe", Message: op.String() + ": zip archive: " + bad}
 		}

@@ -33,6 +33,10 @@ func startFiles(t *testing.T, do func(c *sdk.Call) error) *plugintest.Kit {
 					if err != nil {
 						return err
 					}
+					if q := r.Query(); q.Has("offset") {
+						w.Status(206).BlobRange(b.Hash, q.Int("offset"), q.IntOr("length", 0))
+						return r.Err()
+					}
 					w.ContentType(b.ContentType).Blob(b.Hash, b.Name)
 					return nil
 				},
@@ -68,6 +72,14 @@ func TestFilesUpAndDown(t *testing.T) {
 	}
 	if a := k.Get("/api/plugins/files/down/" + kept[0]); a.Status != 200 || a.Body != "zipped" || a.ContentType != "application/zip" {
 		t.Errorf("down: got %d %q of %s", a.Status, a.Body, a.ContentType)
+	}
+	for query, want := range map[string]string{"offset=1&length=3": "ipp", "offset=4": "ed", "offset=5&length=100": "d", "offset=6": "", "offset=0&length=1": "z"} {
+		if a := k.Get("/api/plugins/files/down/" + kept[0] + "?" + query); a.Status != 206 || a.Body != want {
+			t.Errorf("piece %s: got %d %q, want %q", query, a.Status, a.Body, want)
+		}
+	}
+	if a := k.Get("/api/plugins/files/down/" + kept[0] + "?offset=7"); a.Status != 400 {
+		t.Errorf("a piece from behind the end: got %d %q, want 400", a.Status, a.Body)
 	}
 	if a := k.Get("/api/plugins/files/down/" + strings.Repeat("0", 64)); a.Status != 404 {
 		t.Errorf("what is not there: got %d %q", a.Status, a.Body)

@@ -338,11 +338,11 @@ func (k *Kit) body(res *wire.HTTPResponse, caller *sdk.Caller) (string, error) {
 				b.Write(r.doc.body)
 			}
 		case p.Blob != nil:
-			f, ok := k.files[p.Blob.Hash]
-			if !ok {
-				return "", errf(hostapi.NotFound, "there is no file %s", p.Blob.Hash)
+			piece, err := k.piece(p.Blob)
+			if err != nil {
+				return "", err
 			}
-			b.Write(f.content)
+			b.Write(piece)
 		default:
 			b.Write(p.Data)
 		}

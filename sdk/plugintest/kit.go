@@ -38,6 +38,7 @@ type Kit struct {
 
 	users, certificates map[string]sdk.Identity
 
+	urls     []baseURL // where clients reach the server, in its order
 	archive  []*hostapi.Event
 	emitted  []Emission
 	updates  []sdk.Update
@@ -60,6 +61,7 @@ type options struct {
 	without []hostapi.Capability
 	grants  hostapi.Grants
 	plugin  func() *sdk.Plugin
+	urls    []baseURL
 }
 
 // Config is the plugin's section of the server's config, as JSON. It is checked by
@@ -102,6 +104,9 @@ func TryStart(t testing.TB, file string, opts ...Option) (*Kit, error) {
 	for _, set := range opts {
 		set(&o)
 	}
+	if o.urls == nil {
+		o.urls = []baseURL{{"rest", "http://127.0.0.1:19023"}}
+	}
 	doc, err := os.ReadFile(file)
 	if err != nil {
 		return nil, fmt.Errorf("read manifest: %w", err)
@@ -111,7 +116,7 @@ func TryStart(t testing.TB, file string, opts ...Option) (*Kit, error) {
 		return nil, fmt.Errorf("%s:\n%w", file, err)
 	}
 	k := &Kit{
-		t: t, manifest: m, version: m.Version, now: o.at, begin: o.at, grants: hostapi.Grants{},
+		t: t, manifest: m, version: m.Version, now: o.at, begin: o.at, urls: o.urls, grants: hostapi.Grants{},
 		state: newState(), files: map[string]blob{}, sets: [][]string{nil, {hostapi.AnonGroupName}},
 		metrics: map[string]float64{}, actions: map[string]func(*sdk.Action) (sdk.ActionResult, error){},
 		users: map[string]sdk.Identity{}, certificates: map[string]sdk.Identity{},
@@ -184,7 +189,10 @@ func (k *Kit) Remote() bool { return k.remote }
 func (k *Kit) init(from string, op hostapi.GuestOp) error {
 	m := wire.Init{
 		Name: k.manifest.Name, Version: k.version, Config: k.config, Grants: k.grantList(),
-		FromVersion: from, BaseURLs: []string{"http://127.0.0.1:19023"},
+		FromVersion: from, NodeID: NodeID,
+	}
+	for _, b := range k.urls {
+		m.BaseURLs, m.BaseListeners = append(m.BaseURLs, b.url), append(m.BaseListeners, b.listener)
 	}
 	_, err := k.call(op, m.Append(nil), how{})
 	return err

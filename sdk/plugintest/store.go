@@ -228,9 +228,12 @@ func (w *work) find(m *wire.Query) (*wire.Documents, error) {
 	if m.Limit > 0 {
 		limit = int(m.Limit)
 	}
-	docs := &wire.Documents{}
+	docs, size := &wire.Documents{}, 0
 	for i, r := range rows {
-		if i == limit {
+		if !m.NoBodies {
+			size += len(r.doc.body)
+		}
+		if i == limit || i > 0 && size > hostapi.PageBytes {
 			docs.Next = rows[i-1].cursor()
 			break
 		}

@@ -711,7 +711,7 @@ class Call:
     # files, whose bytes stay with the server; their hashes are what lets one read them
 
     def put_file(self, data, name="", content_type=""):
-        """Writes a file of up to 1 MiB: a BlobRef. It goes after an hour unless it is kept."""
+        """Writes a file of up to 1 MiB: a BlobRef. It goes an hour later unless it is kept; at once with a call that fails."""
         return self.ask(HostOp.BLOBS_PUT, BlobPut(data=_data(data), name=name, content_type=content_type), BlobRef)
 
     def read_file(self, hash, offset=0, length=256 << 10):

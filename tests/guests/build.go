@@ -3,7 +3,6 @@ package guests
 import (
 	"context"
 	"fmt"
-	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -13,7 +12,6 @@ import (
 
 	"github.com/takhost/takhost/core/plugin/pack"
 	"github.com/takhost/takhost/core/plugin/scaffold"
-	"github.com/takhost/takhost/hostapi/manifest"
 )
 
 // Guest is a plugin that has been built: a manifest and code.
@@ -90,17 +88,7 @@ func compile(t testing.TB, folder string, process bool) (*Guest, error) {
 		return nil, err
 	}
 	defer p.Close()
-	g := &Guest{entry: p.Manifest.Entry}
-	if g.entry == "" {
-		g.entry = "plugin.wasm"
-	}
-	if g.manifest, err = fs.ReadFile(p.Files(), manifest.FileName); err != nil {
-		return nil, err
-	}
-	if g.code, err = fs.ReadFile(p.Files(), g.entry); err != nil {
-		return nil, err
-	}
-	return g, nil
+	return taken(p)
 }
 
 // Root gives the folder of the repository.

@@ -43,4 +43,13 @@ func testPythonFiles(t *testing.T, i guest.Instance, h *recorder) {
 	if diff := cmp.Diff(asked, h.asked); diff != "" {
 		t.Error(diff)
 	}
+	var res wire.HTTPResponse
+	mustCall(t, i, hostapi.OpHTTP, &wire.HTTPRequest{Route: "pieces"}, &res)
+	want := []wire.Part{
+		{Data: []byte("node http://a")}, {Blob: &wire.BlobPart{Hash: "h", Offset: 3, Length: 4}},
+		{Blob: &wire.BlobPart{Hash: "h", Offset: 5}}, {Blob: &wire.BlobPart{Hash: "h", FileName: "n.txt"}},
+	}
+	if diff := cmp.Diff(want, res.Parts); diff != "" {
+		t.Error(diff)
+	}
 }

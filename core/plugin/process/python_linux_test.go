@@ -169,7 +169,10 @@ func TestPython(t *testing.T) {
 		if err := m.Decode(out); err != nil || s != hostapi.Invalid || m.Code != "config" || m.Message != "config.refuse: because" {
 			t.Errorf("got %s %+v, %v", s, m, err)
 		}
-		mustCall(t, i, hostapi.OpInit, &wire.Init{Name: "sample", Version: "1.2.3", Config: config}, nil)
+		mustCall(t, i, hostapi.OpInit, &wire.Init{
+			Name: "sample", Version: "1.2.3", Config: config, NodeID: "node ",
+			BaseURLs: []string{"https://b", "http://a"}, BaseListeners: []string{"https", "http"},
+		}, nil)
 		if _, s, _ := tryCall(i, hostapi.OpReconfigure, &wire.Init{}); s != hostapi.Unsupported {
 			t.Errorf("reconfigure: got %s, want unsupported", s)
 		}

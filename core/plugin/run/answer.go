@@ -45,6 +45,9 @@ func checkResponse(r *wire.HTTPResponse) error {
 			return fmt.Errorf("part %d is a range that only counts", i)
 		case p.Blob != nil && p.Blob.Hash == "":
 			return fmt.Errorf("part %d is a file without its hash", i)
+		case p.Blob != nil && (p.Blob.Offset < 0 || p.Blob.Length < 0):
+			// Not a fault of the plugin's code alone: the numbers are mostly a client's.
+			return &call.StatusError{Status: hostapi.Invalid, Message: fmt.Sprintf("the answer is %d bytes of a file from %d on: neither can be below zero", p.Blob.Length, p.Blob.Offset)}
 		}
 	}
 	return nil
@@ -59,9 +62,12 @@ type Answer struct {
 	Header      [][2]string
 	Size        int64 // of the body; -1 when it is not known before it is written
 
-	// File is set when the body is a file and nothing else. Whoever serves parts of
+	// File is set when the body is a whole file and nothing else. Whoever serves parts of
 	// it reads it in the place of WriteTo.
-	File *Download
+	File *store.BlobReader
+
+	OfFile   bool   // some of the body is out of a file
+	FileName string // as which that is to be saved; empty: the plugin does not say
 
 	parts   []wire.Part
 	docs    Documents

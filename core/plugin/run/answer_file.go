@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"sync"
 
 	"github.com/takhost/takhost/core/plugin/call"
 	"github.com/takhost/takhost/core/store"
@@ -18,40 +17,52 @@ type Files interface {
 	Stat(ctx context.Context, hash string) (store.Blob, error)
 }
 
-// Download is a file that is all of an answer, so that parts of it can be asked
-// for.
-type Download struct {
-	*store.BlobReader
-	FileName string // as which it is to be saved; empty: the plugin does not say
-}
-
-// files looks for the files of an answer before anything of it is sent.
+// findFiles looks for the files of an answer before anything of it is sent.
 func (a *Answer) findFiles(ctx context.Context) error {
 	for i := range a.parts {
 		p := a.parts[i].Blob
 		if p == nil {
 			continue
 		}
+		a.OfFile, a.FileName = true, p.FileName
 		if a.from == nil {
 			return &call.StatusError{Status: hostapi.Unsupported, Message: "this server keeps no files"}
 		}
-		if len(a.parts) == 1 {
+		if len(a.parts) == 1 && isWhole(p) {
 			r, err := a.from.Open(ctx, p.Hash)
 			if err != nil {
 				return fmt.Errorf("answer with a file: %w", err)
 			}
-			a.File, a.Size = &Download{r, p.FileName}, r.Size
+			a.File, a.Size = r, r.Size
 			return nil
 		}
 		b, err := a.from.Stat(ctx, p.Hash)
 		if err != nil {
 			return fmt.Errorf("answer with a file: %w", err)
 		}
+		n, err := pieceOf(p, b.Size)
+		if err != nil {
+			return err
+		}
 		if a.Size >= 0 {
-			a.Size += b.Size
+			a.Size += n
 		}
 	}
 	return nil
+}
+
+func isWhole(p *wire.BlobPart) bool { return p.Offset == 0 && p.Length == 0 }
+
+// pieceOf gives how many bytes of a file of that size a part is.
+func pieceOf(p *wire.BlobPart, size int64) (int64, error) {
+	if p.Offset > size {
+		return 0, &call.StatusError{Status: hostapi.Invalid, Message: fmt.Sprintf("the file has %d bytes: there are none from %d on", size, p.Offset)}
+	}
+	n := size - p.Offset
+	if p.Length > 0 {
+		n = min(n, p.Length)
+	}
+	return n, nil
 }
 
 // Close gives up what the answer holds.
@@ -61,24 +72,28 @@ func (a *Answer) Close() {
 	}
 }
 
-var copyBuffers = sync.Pool{New: func() any { return new([32 << 10]byte) }}
-
-// writeFile writes all of a file.
+// writeFile writes a file, or a piece of one.
 func (a *Answer) writeFile(ctx context.Context, w io.Writer, p *wire.BlobPart) error {
-	var r io.Reader
-	if a.File != nil {
-		r = a.File
-	} else {
-		f, err := a.from.Open(ctx, p.Hash)
+	f := a.File
+	if f == nil {
+		r, err := a.from.Open(ctx, p.Hash)
 		if err != nil {
 			return err
 		}
-		defer f.Close()
-		r = f
+		defer r.Close()
+		f = r
 	}
-	buf := copyBuffers.Get().(*[32 << 10]byte)
-	defer copyBuffers.Put(buf)
-	// Not by the methods of either that copy at once: w has a deadline for each write.
-	_, err := io.CopyBuffer(struct{ io.Writer }{w}, struct{ io.Reader }{r}, buf[:])
+	n, err := pieceOf(p, f.Size)
+	if err != nil {
+		return err
+	}
+	if _, err := f.Seek(p.Offset, io.SeekStart); err != nil {
+		return err
+	}
+	// The file itself, as the system can copy that to a connection.
+	done, err := io.Copy(w, io.LimitReader(f.File, n))
+	if err == nil && done < n {
+		err = io.ErrUnexpectedEOF // somebody cut the file short meanwhile
+	}
 	return err
 }

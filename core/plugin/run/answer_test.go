@@ -110,6 +110,8 @@ func TestCheckResponse(t *testing.T) {
 		"a range without a query": {Range: &wire.RangePart{}},
 		"a range that counts":     {Range: &wire.RangePart{Query: &wire.Query{Count: true}}},
 		"a file without a hash":   {Blob: &wire.BlobPart{}},
+		"a file from below zero":  {Blob: &wire.BlobPart{Hash: "00", Offset: -1}},
+		"fewer bytes than none":   {Blob: &wire.BlobPart{Hash: "00", Length: -1}},
 	} {
 		if err := checkResponse(&wire.HTTPResponse{Parts: []wire.Part{p}}); err == nil {
 			t.Errorf("%s is taken", name)

@@ -111,6 +111,9 @@ func (a *Actor) lose(ctx context.Context, err error) {
 // ensure gives the main instance, made if there is none. It is not ok when none
 // can be made now; that counts as a crash.
 func (a *Actor) ensure(ctx context.Context) (*instance, bool) {
+	if i := a.loop.main; i != nil && i.stale() {
+		a.renew(ctx)
+	}
 	if a.loop.main != nil {
 		return a.loop.main, true
 	}

@@ -91,6 +91,8 @@ type filters struct {
 	want hostapi.DetailWant
 	free chan *instance // capacity: all there may be
 
+	reach *[]BaseURL // of which the instances were told, or are being told; of the actor's goroutine
+
 	mu     sync.Mutex
 	alive  int
 	misses []time.Time
@@ -108,7 +110,7 @@ func (a *Actor) newFilters(ctx context.Context, v *Version) (*filters, error) {
 		return nil, nil
 	}
 	n := runtime.GOMAXPROCS(0)
-	f := &filters{a: a, v: v, free: make(chan *instance, n), stop: make(chan struct{})}
+	f := &filters{a: a, v: v, reach: a.opt.Reach.now(), free: make(chan *instance, n), stop: make(chan struct{})}
 	for i, mf := range v.Manifest.Filters {
 		w := hostapi.WantDetail(mf.Detail)
 		w.XML = mf.XML

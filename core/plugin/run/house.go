@@ -93,6 +93,16 @@ func (a *Actor) canUnload() bool {
 	return !v.memory() && len(v.gates) == 0 && a.loop.probation == nil && a.is(phaseActive)
 }
 
+// idleAfter is after how long without a call the plugin is unloaded.
+func (a *Actor) idleAfter() time.Duration {
+	if a.opt.Idle != nil {
+		if d := a.opt.Idle(); d > 0 {
+			return d
+		}
+	}
+	return a.opt.Tuning.IdleAfter
+}
+
 // quiet says that nothing waits.
 func (a *Actor) quiet() bool {
 	n, _ := a.q.size()
@@ -137,6 +147,7 @@ func (a *Actor) recycle(ctx context.Context) {
 	}
 	if err != nil {
 		a.log.Warn("plugin instance was not replaced by a fresh one", "error", err)
+		old.reach = a.opt.Reach.now() // not once more at each call
 		if old.dead {
 			a.lose(ctx, err)
 		}

@@ -35,7 +35,8 @@ func (a *Actor) HTTP(ctx context.Context, req *wire.HTTPRequest) (*wire.HTTPResp
 func (a *Actor) shared(ctx context.Context, req *wire.HTTPRequest) (*wire.HTTPResponse, error) {
 	in := req.Append(nil)
 	var resp wire.HTTPResponse
-	err := a.submit(ctx, a.reqs, a.opt.Tuning.WaitHTTP, &job{do: func(ctx context.Context, i *instance) error {
+	// What was uploaded is removed if the call does not take it: not before it has ended.
+	err := a.submit(ctx, a.reqs, a.opt.Tuning.WaitHTTP, &job{stay: len(req.Blobs) > 0, do: func(ctx context.Context, i *instance) error {
 		return i.http(ctx, req, in, &resp)
 	}})
 	if err != nil {

@@ -92,6 +92,13 @@ func TestHTTPAnswers(t *testing.T) {
 		{"a file without its hash", func(g *fakeGuest, r *wire.HTTPRequest) ([]byte, hostapi.Status) {
 			return (&wire.HTTPResponse{Parts: []wire.Part{{Blob: &wire.BlobPart{}}}}).Append(nil), hostapi.OK
 		}, false, hostapi.Failed, "crashed", "old"},
+		{"a file from before its begin", func(g *fakeGuest, r *wire.HTTPRequest) ([]byte, hostapi.Status) {
+			g.op(hostapi.HostPut, "doc=new")
+			return (&wire.HTTPResponse{Parts: []wire.Part{{Blob: &wire.BlobPart{Hash: "x", Offset: -1}}}}).Append(nil), hostapi.OK
+		}, false, hostapi.Invalid, "below zero", "old"},
+		{"fewer bytes of a file than none", func(g *fakeGuest, r *wire.HTTPRequest) ([]byte, hostapi.Status) {
+			return (&wire.HTTPResponse{Parts: []wire.Part{{Blob: &wire.BlobPart{Hash: "x", Length: -1}}}}).Append(nil), hostapi.OK
+		}, false, hostapi.Invalid, "below zero", "old"},
 	}
 	for _, tt := range tests {
 		for _, route := range []string{"get", "pooled"} {
@@ -297,4 +304,35 @@ func TestTurns(t *testing.T) {
 	if diff := cmp.Diff(22, len(order)); diff != "" {
 		t.Errorf("calls: %s", diff)
 	}
+}
+
+// TestUploadWaitsForItsCall: whoever comes with a file and goes away learns how the
+// call ended, as what the file becomes depends on it.
+func TestUploadWaitsForItsCall(t *testing.T) {
+	b := newBed(t)
+	began, goOn := make(chan struct{}), make(chan struct{})
+	v, _ := b.version(web(func(g *fakeGuest, r *wire.HTTPRequest) ([]byte, hostapi.Status) {
+		close(began)
+		<-goOn
+		return body("taken"), hostapi.OK
+	}))
+	b.start(v)
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() {
+		_, err := b.a.HTTP(ctx, &wire.HTTPRequest{Route: "get", Blobs: []wire.BlobRef{{Hash: "x"}}})
+		done <- err
+	}()
+	<-began
+	cancel()
+	select {
+	case err := <-done:
+		t.Fatalf("it ended before its call did: %v", err)
+	case <-time.After(20 * time.Millisecond): // nothing tells that somebody waits
+	}
+	close(goOn)
+	if err := <-done; err != nil {
+		t.Errorf("got error %v, want the answer", err)
+	}
+	b.stop()
 }

@@ -28,7 +28,8 @@ type instance struct {
 
 	memory  atomic.Int64 // bytes, as of the last look
 	looked  time.Time
-	isReady bool // init has been answered
+	isReady bool       // init has been answered
+	reach   *[]BaseURL // of which it was told
 
 	writer hostapi.BatchWriter // of a filter
 }
@@ -67,10 +68,8 @@ func (a *Actor) newInstance(ctx context.Context, v *Version, l *lane) (*instance
 // init is the guest's start. What it stages stays in the call that is given
 // back, for the caller to commit or discard.
 func (i *instance) init(ctx context.Context, role wire.Role, from string, trial bool) (Call, error) {
-	msg := i.v.Init
-	msg.Role, msg.FromVersion = role, from
 	c := i.v.Calls.Begin(call.Options{Op: hostapi.OpInit, Trial: trial})
-	out, s, err := i.call(ctx, c, hostapi.OpInit, msg.Append(nil), i.v.Limits.Init)
+	out, s, err := i.call(ctx, c, hostapi.OpInit, i.greet(i.v, role, from), i.v.Limits.Init)
 	if err == nil {
 		err = refusal(s, out)
 	}

@@ -50,6 +50,7 @@ type job struct {
 	do   func(ctx context.Context, i *instance) error
 	ctx  context.Context // of whoever waits: bounds the call if cut
 	cut  bool            // the call ends with ctx; otherwise it is completed
+	stay bool            // whoever waits must know how the call ended, also when ctx has
 	took atomic.Bool
 	err  error
 	done chan struct{}
@@ -99,7 +100,7 @@ func (a *Actor) submit(ctx context.Context, queue chan *job, wait time.Duration,
 	if j.claim() {
 		return err
 	}
-	if j.cut { // what the job uses is the waiter's
+	if j.cut || j.stay { // what the job uses is the waiter's
 		<-j.done
 		return j.err
 	}

@@ -215,7 +215,7 @@ func (a *Actor) next(now time.Time) time.Duration {
 	if l.main != nil {
 		until(l.healthAt)
 		if a.canUnload() {
-			until(time.Unix(0, a.used.Load()).Add(a.opt.Tuning.IdleAfter))
+			until(time.Unix(0, a.used.Load()).Add(a.idleAfter()))
 		}
 	}
 	if l.probation != nil {
@@ -235,6 +235,9 @@ func (a *Actor) keepHouse(ctx context.Context, now time.Time) bool {
 	}
 	a.pool.sweep(ctx, now)
 	l.spare.keep(a, ctx, now)
+	if f := a.filters.Load(); f != nil {
+		f.keepFresh(ctx)
+	}
 	if p := l.probation; p != nil && !now.Before(p.until) {
 		a.endProbation(ctx, "")
 	}
@@ -246,8 +249,11 @@ func (a *Actor) keepHouse(ctx context.Context, now time.Time) bool {
 		}
 		return false
 	}
-	idleAt := time.Unix(0, a.used.Load()).Add(a.opt.Tuning.IdleAfter)
+	idleAt := time.Unix(0, a.used.Load()).Add(a.idleAfter())
 	switch {
+	case l.main.stale():
+		a.renew(ctx)
+		return true
 	case !now.Before(idleAt) && a.canUnload() && a.quiet():
 		a.unload(ctx, "")
 		return true

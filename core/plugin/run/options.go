@@ -17,6 +17,8 @@ type Options struct {
 	Archive Archive // *store.Archive; nil: durable subscriptions get nothing
 
 	Report  func(Change)         // each step of the plugin's life, in order; may be nil
+	Reach   *Reach               // one for all actors of a server; nil: nobody reaches it
+	Idle    func() time.Duration // as Tuning.IdleAfter, where it can change; nil, or 0: that holds
 	Waits   *Waits               // one for all actors of a server
 	Metrics *Metrics             // one for all actors of a server
 	Tracer  trace.TracerProvider // gets a span for each call of the guest; may be nil

@@ -103,7 +103,7 @@ func (p *pool) get(ctx context.Context) (*instance, error) {
 		i := p.free[n-1].i
 		p.free[n-1] = pooled{}
 		p.free = p.free[:n-1]
-		if i.v == v {
+		if i.v == v && !i.stale() {
 			p.mu.Unlock()
 			return i, nil
 		}
@@ -117,7 +117,7 @@ func (p *pool) get(ctx context.Context) (*instance, error) {
 
 func (p *pool) put(ctx context.Context, i *instance) {
 	p.mu.Lock()
-	if !p.closed && i.v == p.a.cur.Load() && !i.worn(p.a.opt.Now()) {
+	if !p.closed && i.v == p.a.cur.Load() && !i.stale() && !i.worn(p.a.opt.Now()) {
 		p.free = append(p.free, pooled{i, time.Now()})
 		p.mu.Unlock()
 		return

@@ -136,18 +136,19 @@ func (a *Actor) reconfigure(ctx context.Context, next *Version) (done bool, err 
 	if i == nil || len(next.gates) > 0 || i.v.Code != next.Code || i.v.Limits.Memory != next.Limits.Memory {
 		return false, nil
 	}
-	msg := next.Init
-	msg.Role = wire.RoleMain
 	c := next.Calls.Begin(call.Options{Op: hostapi.OpReconfigure, Lane: a.lane})
 	defer c.Discard()
-	out, s, err := i.call(ctx, c, hostapi.OpReconfigure, msg.Append(nil), next.Limits.Init)
+	told := i.reach
+	out, s, err := i.call(ctx, c, hostapi.OpReconfigure, i.greet(next, wire.RoleMain, ""), next.Limits.Init)
 	switch {
 	case err != nil:
 		a.lose(ctx, err)
 		return true, err
 	case s == hostapi.Unsupported:
+		i.reach = told
 		return false, nil
 	case s != hostapi.OK:
+		i.reach = told
 		return true, refusal(s, out)
 	}
 	if err := c.Commit(context.WithoutCancel(ctx)); err != nil {
@@ -172,9 +173,7 @@ func (a *Actor) reconfigure(ctx context.Context, next *Version) (done bool, err 
 // resume gives an instance its old settings back. When that does not work either
 // it is thrown away.
 func (a *Actor) resume(ctx context.Context, i *instance) {
-	msg := i.v.Init
-	msg.Role = wire.RoleMain
-	err := i.do(ctx, &work{op: hostapi.OpReconfigure, in: msg.Append(nil), limit: i.v.Limits.Init})
+	err := i.do(ctx, &work{op: hostapi.OpReconfigure, in: i.greet(i.v, wire.RoleMain, ""), limit: i.v.Limits.Init})
 	if err != nil {
 		a.lose(ctx, err)
 	}

@@ -95,7 +95,7 @@ func (w *real) add(name string, s script, change ...func(*manifest.Manifest)) *A
 	}
 	g := hostapi.Grants{
 		hostapi.CapEventsRead: {Types: []string{"*"}}, hostapi.CapEventsEmit: {Types: []string{"*"}, Rate: 1 << 20},
-		hostapi.CapStore: {}, hostapi.CapTimers: {}, hostapi.CapCall: {Actions: []string{"*"}},
+		hostapi.CapStore: {}, hostapi.CapBlobs: {}, hostapi.CapTimers: {}, hostapi.CapCall: {Actions: []string{"*"}},
 	}
 	p, err := w.env.NewPlugin(call.Spec{Name: name, Manifest: m, Grants: g})
 	if err != nil {

@@ -22,8 +22,8 @@ type Version struct {
 	Limits   Limits
 	Grants   hostapi.Grants
 
-	// Init is what each instance is started with; the actor fills in the role
-	// and the version before.
+	// Init is what each instance is started with; the actor fills in the role,
+	// the version before, and where clients reach the server.
 	Init wire.Init
 
 	subs   *subscriptions

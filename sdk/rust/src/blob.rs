@@ -4,7 +4,7 @@
 //! hash may read it, so ask who the caller is before a hash that he sent is used.
 //!
 //! Writing one is not staged, keeping one is. A file that nobody keeps is removed an
-//! hour after it was written or given up.
+//! hour after it was written or given up; at once with a call that fails.
 
 use crate::message::{Field, Reader, Writer};
 use crate::{host, op, Result};

@@ -15,7 +15,7 @@ func init() {
 	sdk.Register(func() *sdk.Plugin {
 		return &sdk.Plugin{
 			Name: "reach",
-			HTTP: map[string]sdk.Handler{"ask": ask},
+			HTTP: map[string]sdk.Handler{"ask": ask, "start": start},
 			Events: func(c *sdk.Call, e sdk.Event) error {
 				return c.Collection("docs").Put("event "+e.UID(), []byte(strings.Clone(e.Type())))
 			},
@@ -62,5 +62,16 @@ func ask(c *sdk.Call, r *sdk.Request, w *sdk.Response) error {
 		answer = (&wire.Error{Code: e.Code, Message: e.Message, Details: e.Details}).Append(nil)
 	}
 	w.Write(answer)
+	return nil
+}
+
+// start answers with what the instance knows of the server: its identity, then a
+// line for each URL.
+func start(c *sdk.Call, _ *sdk.Request, w *sdk.Response) error {
+	s := c.Start()
+	_, _ = w.WriteString(s.NodeID)
+	for i, u := range s.BaseURLs {
+		_, _ = w.WriteString("\n" + s.BaseListeners[i] + " " + u)
+	}
 	return nil
 }

@@ -91,6 +91,12 @@ def files(call, r):
             [[e.name, e.size] for e in call.zip_list("h")], call.zip_entry("h", "a/b").hash, call.pack("p.zip", {"a": b, "b": b"x"}).hash]
 
 
+@plugin.http("pieces")
+def pieces(call, r):
+    head = takhost.Part(data=(call.start.node_id + call.base_url("http") + call.base_url("web")).encode())
+    return [head, takhost.blob_range("h", 3, 4), takhost.blob_range("h", 5), takhost.blob("h", "n.txt")]
+
+
 @plugin.http("threads")
 def threads(call, r):
     right = []
