@@ -41,6 +41,7 @@ type cli struct {
 	Admin adminCmd `cmd:"" group:"access" help:"Get back in as administrator after a lost password."`
 
 	Events   eventsCmd   `cmd:"" group:"run" help:"Watch, look up and replay events."`
+	Files    filesCmd    `cmd:"" group:"run" help:"Share files and data packages with clients."`
 	Listener listenerCmd `cmd:"" group:"run" help:"Open, close and move listeners while the server runs."`
 	Config   configCmd   `cmd:"" group:"run" help:"Write, check, show and reload the configuration."`
 

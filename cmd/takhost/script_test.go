@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"os"
 	"os/exec"
@@ -19,6 +20,7 @@ import (
 	_ "modernc.org/sqlite"
 
 	"github.com/takhost/takhost/core/web"
+	"github.com/takhost/takhost/plugins/dist"
 )
 
 func TestMain(m *testing.M) {
@@ -54,7 +56,18 @@ func TestScripts(t *testing.T) {
 			"newer-database": newerDatabase,
 			"long-folder":    longFolder,
 		},
+		Condition: condition,
 	})
+}
+
+// condition knows [shipped:NAME]: whether make plugins has built that plugin.
+func condition(cond string) (bool, error) {
+	name, ok := strings.CutPrefix(cond, "shipped:")
+	if !ok {
+		return false, fmt.Errorf("there is no condition %q", cond)
+	}
+	_, err := fs.Stat(dist.Files(), name+".takplugin")
+	return err == nil, nil
 }
 
 // patience bounds all waiting in scripts; ticks are how often one looks.
