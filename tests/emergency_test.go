@@ -347,7 +347,7 @@ func emergencyREST(t *testing.T, srv clients, api *rest) {
 	if got, want := raised.header.Get("Location"), "/api/v1/emergencies/"+one.UID; got != want {
 		t.Errorf("Location: got %q, want %q", got, want)
 	}
-	if one.Type != "b-a-o-tbl" || one.Kind != "911 Alert" || one.Hae != 12 || one.Remarks != "leg broken CALL 911 NOW" || one.User != "admin" {
+	if one.Type != "b-a-o-tbl" || one.Kind != "911 Alert" || one.Hae != 12 || one.Remarks != "leg broken CALL 911 NOW" || one.User != "(admin)" {
 		t.Errorf("raised: %+v", one)
 	}
 	if got := a.ExpectUID(t, one.UID); got.Header.Type != "b-a-o-tbl" || !strings.Contains(got.XML, "leg broken CALL 911 NOW") {

@@ -4,6 +4,7 @@ package tests
 
 import (
 	"fmt"
+	"net/http"
 	"slices"
 	"strconv"
 	"testing"
@@ -93,6 +94,13 @@ func TestIdlePlugins(t *testing.T) {
 		t.Errorf("what was said while the plugin came back: got %d messages, the first %q; want %d", len(got), got[:min(3, len(got))], n)
 	}
 	goIdle(t, srv)
+	var kept struct{ ID, Hash string }
+	api.ask("POST", "/api/v1/files?name=idle.txt", "text/plain", "kept by one that was idle").is(201).into(&kept)
+	goIdle(t, srv)
+	if got := api.get("/api/v1/files/" + kept.ID + "/content").is(200); sha(got.body) != kept.Hash {
+		t.Errorf("a file from one that was idle: got %q", got.body)
+	}
+	goIdle(t, srv)
 	takesAtMost(t, srv, restingMemory, "at rest again")
 }
 
@@ -100,7 +108,8 @@ func TestIdlePlugins(t *testing.T) {
 // bounded memory, which goes when the work is done.
 func TestUsedPlugins(t *testing.T) {
 	const rate, span = 20_000, 5 * time.Second
-	srv, _ := usedPlugins(t)
+	srv, api := usedPlugins(t)
+	files := (&asker{t: t, base: "http://" + api.addr(), show: func(r *http.Request) { r.Header = api.header() }}).mover(t)
 	var g errgroup.Group
 	for i := range 4 {
 		c := srv.Client(t, takclient.WithUID("USED-"+strconv.Itoa(i)), takclient.WithoutLog())
@@ -108,11 +117,20 @@ func TestUsedPlugins(t *testing.T) {
 		c.Sync(t)
 		g.Go(func() error { return talk(c, rate/4, span) })
 	}
+	for i := range uint64(3) {
+		g.Go(func() error { return share(files, i+1, span) })
+	}
 	takclient.Must(t, g.Wait())
 	for _, name := range features {
 		i := srv.Shows(t, name, "has done with all events", func(i *plugin.Info) bool { return i.Counts.Queued == 0 })
 		// On a busy machine a call may come to its deadline.
 		t.Logf("%s: %d events handled, %d passed by, %d dead letters, %d crashes", name, i.Counts.Events, i.Counts.Missed, i.Counts.DeadLetters, i.Counts.Crashes)
+		if name == "files" { // is told of no events
+			if i.Counts.Requests < 100 {
+				t.Errorf("%s: %+v, want a hundred requests at least", name, i.Counts)
+			}
+			continue
+		}
 		if i.Counts.Events < rate {
 			t.Errorf("%s: %+v, want that it handled %d events at least", name, i.Counts, rate)
 		}
@@ -139,6 +157,31 @@ func talk(c *takclient.Client, rate int, span time.Duration) error {
 			list = append(list, e.XML())
 		}
 		if err := c.SendAll(list...); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// share sends files and packages, fetches and lists them.
+func share(m *mover, seed uint64, span time.Duration) error {
+	for began, n := time.Now(), uint64(0); time.Since(began) < span || n < 30; n++ {
+		c := content{seed<<32 + n, []int64{1000, 100_000, 30 << 20}[n%3]}
+		var kept struct{ ID string }
+		r, err := m.send("POST", "/api/v1/files?name=used.bin", "application/octet-stream", c.reader(), c.size)
+		if err == nil {
+			err = r.decode(201, &kept)
+		}
+		if err == nil {
+			err = m.drain("/api/v1/files/"+kept.ID+"/content", c.size)
+		}
+		if err == nil {
+			r, err = m.asker.send("GET", "/api/v1/files?limit=100", "", "")
+		}
+		if err == nil && r.status != 200 {
+			err = fmt.Errorf("list: got %d %s", r.status, r.body)
+		}
+		if err != nil {
 			return err
 		}
 	}

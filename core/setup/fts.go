@@ -47,11 +47,11 @@ func ReadFTS(ctx context.Context, path string, environ []string, now time.Time) 
 	return f, nil
 }
 
-// data reports the data that this version has no place for.
+// data reports the data that is not taken over.
 func (s *ftsSettings) data(r *Report) {
 	for _, d := range []struct{ setting, below, why string }{
-		{"FTS_DATAPACKAGE_PATH", "FreeTAKServerDataPackageFolder", "this version keeps no data packages"},
-		{"", "enterprise_sync", "this version keeps no files"},
+		{"FTS_DATAPACKAGE_PATH", "FreeTAKServerDataPackageFolder", "not taken over: takhost files put --package FILE sends what is still needed"},
+		{"", "enterprise_sync", "not taken over: takhost files put FILE sends what is still needed"},
 		{"", "MissionRecords.db", "this version has no missions"},
 		{"FTS_EXCHECK_PATH", "ExCheck", "this version has no ExCheck"},
 		{"FTS_CLIENT_PACKAGES_PATH", "certs/clientPackages", "packages are made anew: takhost package NAME"},

@@ -144,7 +144,7 @@ var notOurs = map[string]string{
 	"FTS_CLIENT_CERT_PASSWORD":     "packages made here have the password of pki.password; those that are out keep theirs",
 	"FTS_MAINPATH":                 "there is no program folder",
 	"FTS_LOGFILE_PATH":             "the log goes to the standard error, where systemd keeps it",
-	"FTS_DATAPACKAGE_PATH":         "this version keeps no data packages",
+	"FTS_DATAPACKAGE_PATH":         "files lie in blobs of the data folder",
 	"FTS_EXCHECK_PATH":             "this version has no ExCheck",
 	"FTS_EXCHECK_TEMPLATE_PATH":    "this version has no ExCheck",
 	"FTS_EXCHECK_CHECKLIST_PATH":   "this version has no ExCheck",
