@@ -9,13 +9,11 @@ import (
 	"github.com/takhost/takhost/sdk"
 )
 
-// serverUID is the uid of the server as a sender, whose acknowledgements reach nobody.
-const serverUID = "takhost"
-
 // receivers are those who are to get a file: by name, or all of groups.
 type receivers struct {
 	callsigns, uids, groups []string
 	all                     bool // of the groups
+	wait                    bool // the offer waits for those of the named who are not connected
 }
 
 func (r *receivers) named() bool { return len(r.callsigns)+len(r.uids) > 0 }
@@ -25,31 +23,107 @@ func (r *receivers) has(cl *sdk.Client) bool {
 	return !r.named() || slices.Contains(r.uids, cl.UID) || slices.Contains(r.callsigns, cl.Callsign)
 }
 
+// announced is what became of an announcement.
+type announced struct {
+	uid     string   // of the event
+	missing []string // those named who do not get it now
+	waiting []string // those of missing for whom the offer waits
+}
+
 // announce offers a file to clients, which then fetch it (spec/tak-marti.md 7,
 // b-f-t-r). They are within the groups of the file, and within those to which the
-// caller may send. It gives the uid of the event, and the names of whom nobody is
-// connected.
-func (p *plugin) announce(c *sdk.Call, f *file, to receivers) (uid string, missing []string, err error) {
+// caller may send.
+func (p *plugin) announce(c *sdk.Call, f *file, to receivers) (*announced, error) {
 	if !to.named() && len(to.groups) == 0 && !to.all {
-		return "", nil, sdk.Invalidf("say who is to get it: callsigns, uids, groups, or all")
+		return nil, sdk.Invalidf("say who is to get it: callsigns, uids, groups, or all")
 	}
-	groups, err := mayGet(c, f, to.groups)
+	e := look(c)
+	groups, err := e.mayGet(f, to.groups)
 	if err != nil {
-		return "", nil, err
+		return nil, err
 	}
-	clients, err := c.Clients(sdk.ClientQuery{})
+	if err := pace(c); err != nil {
+		return nil, err
+	}
+	clients, err := e.reached(groups, to)
 	if err != nil {
-		return "", nil, err
+		return nil, err
 	}
-	missing = to.missing(clients)
-	if to.named() && len(missing) == len(to.callsigns)+len(to.uids) {
-		return "", nil, sdk.NotFoundf("nobody of these is connected: %s", clip(strings.Join(missing, ", "), maxText))
+	away := to.missing(clients)
+	is := &announced{missing: slices.Concat([]string{}, away.uids, away.callsigns)}
+	nobody := to.named() && len(is.missing) == len(to.callsigns)+len(to.uids)
+	if nobody && !to.wait {
+		return nil, sdk.NotFoundf("nobody of these may have this file and is connected: %s", shown(strings.Join(is.missing, ", ")))
 	}
-	if uid, err = c.NewUID(); err != nil {
-		return "", nil, err
+	if is.uid, err = c.NewUID(); err != nil {
+		return nil, err
 	}
+	o := &offer{
+		uid: is.uid, file: f.id(), by: c.Caller().User, name: c.Caller().Name, client: c.Caller().Client, at: c.Now(), set: f.set,
+		callsigns: to.callsigns[:min(len(to.callsigns), mostNames)], uids: to.uids[:min(len(to.uids), mostNames)], groups: groups,
+	}
+	if o.set == 0 {
+		o.set = c.Caller().InSet
+	}
+	if o.name == "" {
+		o.name = "Server"
+	}
+	if err := makeRoom(c, o.file); err != nil {
+		return nil, err
+	}
+	if to.wait {
+		if err := o.wait(c, f, away); err != nil {
+			return nil, err
+		}
+		is.waiting = o.waiting
+	}
+	if err := o.save(c); err != nil {
+		return nil, err
+	}
+	if !nobody {
+		to.uids, to.callsigns = without(to.uids, away.uids), without(to.callsigns, away.callsigns)
+		if err := p.offerNow(c, f, o, to, clients); err != nil {
+			return nil, err
+		}
+	}
+	c.Log().Info("file announced", "file", f.id(), "name", f.name, "by", c.Caller().User)
+	c.Count("announced", 1)
+	return is, nil
+}
+
+func without(list, some []string) []string {
+	return slices.DeleteFunc(slices.Clone(list), func(s string) bool { return slices.Contains(some, s) })
+}
+
+// reached gives the clients that an offer is for: those named, or all, who receive from one
+// of the groups, and whom the caller may see. Others are as if they were not connected, or
+// he would learn of them.
+func (e *eye) reached(groups []string, to receivers) ([]sdk.Client, error) {
+	if !to.named() { // he does not learn who these are
+		return e.c.Clients(sdk.ClientQuery{})
+	}
+	clients, err := e.c.Clients(sdk.ClientQuery{UIDs: to.uids, Callsigns: to.callsigns, AsCaller: !e.all()})
+	if err != nil {
+		return nil, err
+	}
+	var found []sdk.Client
+	for i := range clients {
+		theirs, err := e.groupsOf(clients[i].OutSet)
+		if err != nil {
+			return nil, err
+		}
+		if meet(theirs, groups) {
+			found = append(found, clients[i])
+		}
+	}
+	return found, nil
+}
+
+// offerNow sends an offer to those who are connected. Clients of listen.tcp have no
+// certificate to fetch the file with, and get an address of their own.
+func (p *plugin) offerNow(c *sdk.Call, f *file, o *offer, to receivers, clients []sdk.Client) error {
 	url, plain := p.urls(c)
-	var unsafe []string // clients who have no certificate to fetch it with
+	var unsafe []string
 	if plain != url {
 		for i := range clients {
 			if clients[i].Listener == "tcp" && to.has(&clients[i]) {
@@ -57,57 +131,56 @@ func (p *plugin) announce(c *sdk.Call, f *file, to receivers) (uid string, missi
 			}
 		}
 	}
-	xml, err := offer(c, f, uid, contentURL(url, f.hash))
-	if err != nil {
-		return "", nil, err
+	except := unsafe
+	if len(except) > mostUnsafe {
+		except = nil // they get both
 	}
-	audience := &wire.Audience{Groups: groups, UIDs: to.uids, Callsigns: to.callsigns, Except: unsafe}
-	if err := c.EmitXML(xml, audience); err != nil {
-		return "", nil, err
+	if err := o.emit(c, f, url, &wire.Audience{Groups: o.groups, UIDs: to.uids, Callsigns: to.callsigns, Except: except}); err != nil {
+		return err
 	}
-	if len(unsafe) > 0 {
-		if xml, err = offer(c, f, uid, contentURL(plain, f.hash)); err != nil {
-			return "", nil, err
-		}
-		if err := c.EmitXML(xml, &wire.Audience{Groups: groups, UIDs: unsafe}); err != nil {
-			return "", nil, err
+	for some := range slices.Chunk(unsafe, mostUnsafe) {
+		if err := o.emit(c, f, plain, &wire.Audience{Groups: o.groups, UIDs: some}); err != nil {
+			return err
 		}
 	}
-	c.Log().Info("file announced", "file", f.id(), "name", f.name, "by", c.Caller().User)
-	c.Count("announced", 1)
-	return uid, missing, nil
+	return nil
 }
 
-func (r *receivers) missing(clients []sdk.Client) []string {
-	list := []string{}
+// mostUnsafe is how many clients one audience names here; the host allows 1,000 names.
+const mostUnsafe = 200
+
+// missing gives those who are named and not connected.
+func (r *receivers) missing(clients []sdk.Client) (away receivers) {
 	for _, uid := range r.uids {
 		if !slices.ContainsFunc(clients, func(cl sdk.Client) bool { return cl.UID == uid }) {
-			list = append(list, uid)
+			away.uids = append(away.uids, uid)
 		}
 	}
 	for _, callsign := range r.callsigns {
 		if !slices.ContainsFunc(clients, func(cl sdk.Client) bool { return cl.Callsign == callsign }) {
-			list = append(list, callsign)
+			away.callsigns = append(away.callsigns, callsign)
 		}
 	}
-	return list
+	return away
 }
 
 // mayGet gives the groups that get a file from the caller: those of the file that he
-// may send to, or the ones of these that he wants.
-func mayGet(c *sdk.Call, f *file, wanted []string) ([]string, error) {
+// may send to, or the ones of these that he wants. A file for everybody is for his.
+func (e *eye) mayGet(f *file, wanted []string) ([]string, error) {
+	mine, err := e.groupsOf(e.c.Caller().InSet)
+	if err != nil {
+		return nil, err
+	}
 	groups := f.groups
-	var err error
-	if len(groups) == 0 {
-		if groups, err = groupsOf(c, f.set); err != nil {
+	switch {
+	case f.set == 0:
+		groups = mine
+	case len(groups) == 0:
+		if groups, err = e.groupsOf(f.set); err != nil {
 			return nil, err
 		}
 	}
-	if !c.HasRole("admin", "operator") {
-		mine, err := groupsOf(c, c.Caller().InSet)
-		if err != nil {
-			return nil, err
-		}
+	if !e.manages() {
 		groups = slices.DeleteFunc(slices.Clone(groups), func(g string) bool { return !slices.Contains(mine, g) })
 	}
 	for _, g := range wanted {
@@ -124,52 +197,26 @@ func mayGet(c *sdk.Call, f *file, wanted []string) ([]string, error) {
 	return groups, nil
 }
 
-// urls gives where clients reach the server: those with certificates, and those of
-// listen.tcp, which have none.
-func (p *plugin) urls(c *sdk.Call) (url, plain string) {
-	url, plain = p.url, p.plain
-	base, listener := c.Caller().BaseURL, c.Caller().Listener
-	if url == "" && listener == "https" {
-		url = base
-	}
-	if plain == "" && listener == "http" {
-		plain = base
-	}
-	for _, b := range c.Start().BaseURLs { // https comes first
-		if url == "" && strings.HasPrefix(b, "https://") {
-			url = b
-		}
-	}
-	if url == "" {
-		url = base
-	}
-	if plain == "" {
-		plain = url
-	}
-	return url, plain
-}
+// holds is how long an offer does; ATAK's own has the same.
+const holds = 100 * time.Second
 
-// offered is how long an offer holds; ATAK's own has the same.
-const offered = 100 * time.Second
-
-// offer writes the event. Hash and size must be exact: ATAK compares.
-func offer(c *sdk.Call, f *file, uid, url string) (string, error) {
-	name := c.Caller().Name
-	if name == "" {
-		name = "Server"
-	}
+// emit sends the event. Hash and size must be exact: ATAK compares. Clients of ATAK's
+// kind answer only those whom they know as contacts: by a contact with an endpoint in an
+// event of theirs, from then on by its uid. So the offer is its own sender.
+func (o *offer) emit(c *sdk.Call, f *file, base string, to sdk.Audience) error {
 	fileName := f.name
 	if f.isPackage() && !strings.HasSuffix(strings.ToLower(fileName), ".zip") {
 		fileName += ".zip"
 	}
-	xml, err := c.NewEvent(uid, "b-f-t-r", "h-e", offered).Point(0, 0, sdk.Unknown, sdk.Unknown, sdk.Unknown).
+	xml, err := c.NewEvent(o.uid, "b-f-t-r", "h-e", holds).Point(0, 0, sdk.Unknown, sdk.Unknown, sdk.Unknown).
 		Start("detail").
-		Start("fileshare").Attr("filename", fileName).Attr("senderUrl", url).AttrInt("sizeInBytes", f.size).Attr("sha256", f.hash).
-		Attr("senderUid", serverUID).Attr("senderCallsign", name).Attr("name", f.name).End().
-		Start("ackrequest").Attr("uid", uid).Attr("ackrequested", "true").Attr("tag", f.name).End().
+		Start("contact").Attr("callsign", o.name).Attr("endpoint", "*:-1:stcp").End().
+		Start("fileshare").Attr("filename", fileName).Attr("senderUrl", contentURL(base, f.hash)).AttrInt("sizeInBytes", f.size).Attr("sha256", f.hash).
+		Attr("senderUid", o.uid).Attr("senderCallsign", o.name).Attr("name", f.name).End().
+		Start("ackrequest").Attr("uid", o.uid).Attr("ackrequested", "true").Attr("tag", f.name).End().
 		String()
 	if err != nil {
-		return "", sdk.Invalidf("the file cannot be announced: %w", err)
+		return sdk.Invalidf("the file cannot be announced: %w", err)
 	}
-	return xml, nil
+	return c.EmitXML(xml, to)
 }

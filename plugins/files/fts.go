@@ -1,6 +1,7 @@
 package main
 
 import (
+	"iter"
 	"slices"
 	"strings"
 
@@ -12,20 +13,16 @@ import (
 
 // ftsList lists packages, private ones too for those who may change them.
 func (p *plugin) ftsList(c *sdk.Call, _ *sdk.Request, w *sdk.Response) error {
-	found, err := look(c).search(&filter{work: mostWork, keywords: []*pattern{{text: packageKeyword}}})
-	if err != nil {
-		return err
-	}
 	j := w.JSON().Object().Key("json_list").Array()
-	for _, f := range found {
+	_, err := look(c).search(&filter{keywords: []*pattern{{text: packageKeyword}}}, j, func(f *file, j *sdk.JSON) {
 		privacy := int64(0)
 		if f.private() {
 			privacy = 1
 		}
 		j.Object().Key("PrimaryKey").Text(f.name).Key("SubmissionUser").Text(f.user()).Key("Size").Int(f.size).Key("Privacy").Int(privacy).
 			Key("SubmissionDateTime").Text(f.added.UTC().Format(httpDate)).Key("Name").Text(f.name).Key("Hash").Text(f.hash).End()
-	}
-	return nil
+	})
+	return err
 }
 
 func (p *plugin) ftsAdd(c *sdk.Call, r *sdk.Request, w *sdk.Response) error {
@@ -44,7 +41,7 @@ func (p *plugin) ftsAdd(c *sdk.Call, r *sdk.Request, w *sdk.Response) error {
 		f.keywords = append(f.keywords, packageKeyword)
 	}
 	if f.mime == unknownType {
-		f.mime = "application/x-zip-compressed"
+		f.mime = packageType
 	}
 	if err := p.add(c, f); err != nil {
 		return err
@@ -53,41 +50,84 @@ func (p *plugin) ftsAdd(c *sdk.Call, r *sdk.Request, w *sdk.Response) error {
 	return nil
 }
 
-// ftsNamed gives the files that an item of a request names: by hash, or else by its
-// PrimaryKey, the name.
-func ftsNamed(e *eye, in sdk.Fields) (found []*file, err error) {
-	hash := in.TextOr("hash", in.TextOr("Hash", ""))
-	name := in.TextOr("PrimaryKey", "")
-	switch {
-	case hash != "":
-		found, err = e.byHash(hash)
-	case name == "":
-		in.Faultf("PrimaryKey", "is missing, and hash too")
-		return nil, nil
-	case len(name) <= maxText:
-		found, err = e.find("by-name", name)
-		if err == nil && len(found) == 0 {
-			if f, err := e.byID(name); err == nil {
-				found = append(found, f)
-			} else if !sdk.Is(err, sdk.NotFound) {
-				return nil, err
-			}
-		}
-	}
-	if err != nil {
-		return nil, err
-	}
-	return e.changeable(found)
-}
+// mostItems bounds the packages of one request, as each of them takes some operations of
+// the host to find and thirteen to delete.
+const mostItems = 50
 
-func (p *plugin) ftsChange(c *sdk.Call, r *sdk.Request, w *sdk.Response) error {
-	e := look(c)
-	left := mostChanged
-	for _, in := range r.Fields().Loose().Objects("DataPackages") {
-		found, err := ftsNamed(e, in)
+// ftsNamed gives the packages that the items of a request name, each one once.
+func ftsNamed(e *eye, in sdk.Fields, do func(in sdk.Fields, found []*file) error) error {
+	n := 0
+	for _, item := range in.Loose().Objects("DataPackages") {
+		hash := item.TextOr("hash", item.TextOr("Hash", ""))
+		name := item.TextOr("PrimaryKey", "")
+		if n++; n > mostItems {
+			return sdk.Limitf("at most %d packages can be named at once", mostItems)
+		}
+		var found []*file
+		var err error
+		switch {
+		case hash != "":
+			found, err = e.toChange(hash, mostItems)
+		case name == "":
+			item.Faultf("PrimaryKey", "is missing, and hash too")
+		default:
+			found, err = e.ftsByName(name)
+		}
+		if err == nil {
+			err = do(item, found)
+		}
 		if err != nil {
 			return err
 		}
+	}
+	return in.Err()
+}
+
+// ftsByName gives the packages of a name that one sender has: the caller, if he has one,
+// or else, of those that an operator may change, who sent the latest. The web interface
+// gives the name of the row that its user sees, and he means no more than that. What is
+// no name may be a number.
+func (e *eye) ftsByName(name string) (found []*file, err error) {
+	if len(name) > maxText {
+		return nil, errNoFile
+	}
+	for _, some := range []iter.Seq2[*file, error]{e.mine("by-name", name), e.seen(e.is("by-name", name).Descending())} {
+		others := false
+		for f, err := range some {
+			if err != nil {
+				return nil, err
+			}
+			switch {
+			case !f.isPackage() || len(found) > 0 && f.submitter != found[0].submitter:
+			case !e.mayChange(f):
+				others = true
+			default:
+				found = append(found, f)
+			}
+			if len(found) > mostItems {
+				return nil, tooMany(mostItems)
+			}
+		}
+		if len(found) > 0 {
+			return found, nil
+		}
+		if others {
+			return nil, errNotYours
+		}
+	}
+	f, err := e.byID(name)
+	if err == nil && !e.mayChange(f) {
+		err = errNotYours
+	}
+	if sdk.Is(err, sdk.NotFound) {
+		err = errNoFile
+	}
+	return []*file{f}, err
+}
+
+func (p *plugin) ftsChange(c *sdk.Call, r *sdk.Request, w *sdk.Response) error {
+	left := mostChanged
+	err := ftsNamed(look(c), r.Fields(), func(in sdk.Fields, found []*file) error {
 		privacy := in.TextOr("Privacy", "", sdk.OneOf("0", "1", "true", "false", "True", "False", ""))
 		name := cleanName(in.TextOr("Name", ""))
 		keywords, err := ftsKeywords(in)
@@ -97,10 +137,10 @@ func (p *plugin) ftsChange(c *sdk.Call, r *sdk.Request, w *sdk.Response) error {
 		if err := r.Err(); err != nil {
 			return err
 		}
-		for _, f := range found {
-			if left--; left < 0 {
-				return sdk.Limitf("at most %d packages can be changed at once", mostChanged)
-			}
+		if left -= len(found); left < 0 {
+			return tooMany(mostChanged)
+		}
+		return change(c, found, func(f *file) {
 			switch privacy {
 			case "":
 			case "0", "false", "False":
@@ -114,12 +154,9 @@ func (p *plugin) ftsChange(c *sdk.Call, r *sdk.Request, w *sdk.Response) error {
 			if keywords != nil {
 				f.keywords = keywords
 			}
-			if err := f.save(c); err != nil {
-				return err
-			}
-		}
-	}
-	if err := r.Err(); err != nil {
+		})
+	})
+	if err != nil {
 		return err
 	}
 	w.JSON().Object().Key("message").Text("success")
@@ -154,27 +191,22 @@ func ftsKeywords(in sdk.Fields) ([]string, error) {
 func (p *plugin) ftsDelete(c *sdk.Call, r *sdk.Request, w *sdk.Response) error {
 	e := look(c)
 	var all []*file // found before any is deleted: an item may be there twice
-	for _, in := range r.Fields().Loose().Objects("DataPackages") {
-		found, err := ftsNamed(e, in)
-		if err != nil {
-			return err
-		}
+	err := ftsNamed(e, r.Fields(), func(_ sdk.Fields, found []*file) error {
 		for _, f := range found {
 			if !slices.ContainsFunc(all, func(had *file) bool { return had.key == f.key }) {
 				all = append(all, f)
 			}
 		}
-		if len(all) > mostChanged {
-			return sdk.Limitf("at most %d packages can be deleted at once", mostChanged)
+		if len(all) > mostDeleted {
+			return tooMany(mostDeleted)
 		}
-	}
-	if err := r.Err(); err != nil {
+		return nil
+	})
+	if err != nil {
 		return err
 	}
-	if len(all) > 0 {
-		if err := e.remove(all...); err != nil {
-			return err
-		}
+	if err := e.remove(all...); err != nil {
+		return err
 	}
 	w.JSON().Object().Key("message").Text("success")
 	return nil
@@ -193,14 +225,14 @@ func (p *plugin) ftsBroadcast(c *sdk.Call, r *sdk.Request, w *sdk.Response) erro
 	if name == "" {
 		return sdk.Invalidf("uid: the uid or the hash of the package is missing")
 	}
-	found, err := look(c).byHash(name)
+	f, err := look(c).one(name)
+	if sdk.Is(err, sdk.NotFound) {
+		return sdk.NotFoundf("there is no package %s", shown(name))
+	}
 	if err != nil {
 		return err
 	}
-	if len(found) == 0 {
-		return sdk.NotFoundf("there is no package %s", clip(name, 64))
-	}
-	if _, _, err := p.announce(c, found[0], receivers{all: true}); err != nil {
+	if _, err := p.announce(c, f, receivers{all: true}); err != nil {
 		return err
 	}
 	w.JSON().Object().Key("message").Text("success")

@@ -8,6 +8,7 @@ import (
 	"io"
 	"mime/multipart"
 	"net/textproto"
+	"path"
 	"strconv"
 	"strings"
 	"testing"
@@ -154,7 +155,11 @@ func zipOf(t *testing.T, names ...string) string {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := io.WriteString(f, "content of "+name); err != nil {
+		content := "content of " + name
+		if strings.EqualFold(path.Base(name), "manifest.xml") {
+			content = `<MissionPackageManifest version="2"/>`
+		}
+		if _, err := io.WriteString(f, content); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"iter"
 	"slices"
 	"strconv"
 	"strings"
@@ -46,28 +47,13 @@ func (p *plugin) missionUpload(c *sdk.Call, r *sdk.Request, w *sdk.Response) err
 		f.keywords = append(f.keywords, packageKeyword)
 	}
 	if f.mime == unknownType {
-		f.mime = "application/x-zip-compressed"
+		f.mime = packageType
 	}
 	if err := p.add(c, f); err != nil {
 		return err
 	}
 	_, err = w.WriteString(contentURL(p.base(c), f.hash))
 	return err
-}
-
-// base is where the caller reaches the server. A request that does not say to whom it
-// was sent is answered with where others do.
-func (p *plugin) base(c *sdk.Call) string {
-	if base := c.Caller().BaseURL; base != "" {
-		return base
-	}
-	url, _ := p.urls(c)
-	return url
-}
-
-// contentURL is where a file is. CloudTAK reads the hash from its query.
-func contentURL(base, hash string) string {
-	return strings.TrimSuffix(base, "/") + "/Marti/sync/content?hash=" + hash
 }
 
 // missionQuery says whether a file need not be sent again: it is there for all who
@@ -77,77 +63,73 @@ func (p *plugin) missionQuery(c *sdk.Call, r *sdk.Request, w *sdk.Response) erro
 	if !isHash(hash) {
 		return errNoFile
 	}
-	found, err := look(c).find("by-hash", hash)
-	if err != nil {
-		return err
-	}
-	for _, f := range found {
-		ok, err := covers(c, f)
-		if err != nil {
-			return err
-		}
-		if ok {
-			_, err := w.WriteString(contentURL(p.base(c), f.hash))
-			return err
+	e := look(c)
+	for _, some := range []iter.Seq2[*file, error]{e.mine("by-hash", hash), e.seen(e.is("by-hash", hash).Descending())} {
+		for f, err := range some {
+			if err != nil {
+				return err
+			}
+			ok, err := e.covers(f)
+			if err != nil {
+				return err
+			}
+			if ok {
+				_, err := w.WriteString(contentURL(p.base(c), f.hash))
+				return err
+			}
+			if len(e.names) == mostSets { // it has to be sent again, which does no harm
+				return errNoFile
+			}
 		}
 	}
 	return errNoFile
 }
 
+// mostSets is for how many sets of groups one call asks.
+const mostSets = 200
+
 // covers says whether all groups that the caller may send to may have f.
-func covers(c *sdk.Call, f *file) (bool, error) {
+func (e *eye) covers(f *file) (bool, error) {
 	if len(f.groups) > 0 {
 		return false, nil
 	}
-	if f.set == c.Caller().InSet {
+	if f.set == 0 || f.set == e.c.Caller().InSet {
 		return true, nil
 	}
-	mine, err := groupsOf(c, c.Caller().InSet)
+	mine, err := e.groupsOf(e.c.Caller().InSet)
 	if err != nil {
 		return false, err
 	}
-	have, err := groupsOf(c, f.set)
-	if err != nil {
-		return false, err
-	}
-	return !slices.ContainsFunc(mine, func(g string) bool { return !slices.Contains(have, g) }), nil
+	have, err := e.groupsOf(f.set)
+	return !slices.ContainsFunc(mine, func(g string) bool { return !slices.Contains(have, g) }), err
 }
 
 // content gives a file by hash or uid, in the query or in the path.
 func (p *plugin) content(c *sdk.Call, r *sdk.Request, w *sdk.Response) error {
 	in := paramsOf(r)
-	uid, hash := in.text("uid"), r.Param("hash")
-	if hash == "" {
-		hash = in.text("hash")
+	name := r.Param("hash")
+	if name == "" {
+		name = in.text("hash", "uid")
 	}
-	offset, hasOffset := in.number(0, 1<<53, "offset")
-	length, hasLength := in.number(0, 1<<53, "length")
+	offset, hasOffset := in.whole("offset")
+	length, hasLength := in.whole("length")
 	if err := r.Err(); err != nil {
 		return err
 	}
-	var found []*file
-	var err error
-	switch e := look(c); {
-	case hash != "":
-		found, err = e.byHash(hash)
-	case uid == "":
+	if name == "" {
 		return sdk.Invalidf("give the hash or the uid of a file")
-	case len(uid) <= maxText:
-		found, err = e.find("by-uid", uid)
 	}
+	f, err := look(c).one(name)
 	if err != nil {
 		return err
 	}
-	if len(found) == 0 {
-		return errNoFile
-	}
 	if hasOffset || hasLength {
 		if !hasLength {
-			length = float64(found[0].size)
+			length = f.size
 		}
-		return part(c, w, found[0], int64(offset), int64(length))
+		return part(w, f, offset, length)
 	}
-	give(w, found[0])
+	give(w, f)
 	return nil
 }
 
@@ -160,33 +142,17 @@ func give(w *sdk.Response, f *file) {
 // httpDate is how HTTP writes a time in UTC.
 const httpDate = "Mon, 02 Jan 2006 15:04:05 GMT"
 
-// mostPart bounds what is given by offset and length, as it passes the plugin. It
-// may be less than was asked for; Content-Range says what it is.
-const mostPart = 2 << 20
-
-// part answers with some bytes of a file.
-func part(c *sdk.Call, w *sdk.Response, f *file, offset, length int64) error {
+// part answers with some bytes of a file, which the host cuts out of it.
+func part(w *sdk.Response, f *file, offset, length int64) error {
 	if offset >= f.size || length == 0 {
 		w.Status(416).ContentType("text/plain").Header("Content-Range", "bytes */"+strconv.FormatInt(f.size, 10))
 		_, err := w.WriteString("there is nothing at this offset")
 		return err
 	}
-	end := offset + min(length, mostPart, f.size-offset)
+	length = min(length, f.size-offset)
 	w.Status(206).ContentType(f.mime).Header("api-version", "3").
-		Header("Content-Range", sdk.Format("bytes %d-%d/%d", offset, end-1, f.size))
-	for offset < end {
-		b, err := c.Blobs().Read(f.hash, offset, int(min(end-offset, 256<<10)))
-		if err != nil {
-			return err
-		}
-		if len(b) == 0 {
-			return sdk.Failedf("file %s is shorter than it was", f.id())
-		}
-		if _, err := w.Write(b); err != nil {
-			return err
-		}
-		offset += int64(len(b))
-	}
+		Header("Content-Range", sdk.Format("bytes %d-%d/%d", offset, offset+length-1, f.size)).
+		BlobRange(f.hash, offset, length)
 	return nil
 }
 
@@ -196,14 +162,12 @@ func (p *plugin) search(c *sdk.Call, r *sdk.Request, w *sdk.Response) error {
 	if err := r.Err(); err != nil {
 		return err
 	}
-	found, err := look(c).search(f)
+	var results sdk.JSON
+	n, err := look(c).search(f, results.Array(), (*file).writeSync)
 	if err != nil {
 		return err
 	}
-	j := w.JSON().Object().Key("resultCount").Int(int64(len(found))).Key("results").Array()
-	for _, x := range found {
-		x.writeSync(j)
-	}
+	w.JSON().Object().Key("resultCount").Int(n).Key("results").Raw(results.Bytes())
 	return nil
 }
 
@@ -212,20 +176,14 @@ func (p *plugin) apiSearch(c *sdk.Call, r *sdk.Request, w *sdk.Response) error {
 	if err := r.Err(); err != nil {
 		return err
 	}
-	found, err := look(c).search(f)
-	if err != nil {
-		return err
-	}
-	j := envelope(w, "Resource").Array()
-	for _, x := range found {
-		x.writeResource(j)
-	}
-	return nil
+	j := envelope(c, w, "Resource").Array()
+	_, err := look(c).search(f, j, (*file).writeResource)
+	return err
 }
 
 // syncDelete removes the uploads of a content that the caller may change, or one by
 // its number.
-func (p *plugin) syncDelete(c *sdk.Call, r *sdk.Request, _ *sdk.Response) error {
+func (p *plugin) syncDelete(c *sdk.Call, r *sdk.Request, w *sdk.Response) error {
 	in := paramsOf(r)
 	e := look(c)
 	if key := in.text("primaryKey"); key != "" {
@@ -235,33 +193,31 @@ func (p *plugin) syncDelete(c *sdk.Call, r *sdk.Request, _ *sdk.Response) error 
 		}
 		return e.remove(f)
 	}
-	hash, uid := in.text("hash"), in.text("uid")
-	switch {
-	case hash != "":
-	case uid != "":
-		hash = uid
-	default:
+	name := in.text("hash", "uid")
+	if name == "" {
 		return sdk.Invalidf("give the hash or the PrimaryKey of a file")
 	}
-	found, err := e.byHash(hash)
+	found, err := e.toChange(name, mostDeleted)
 	if err != nil {
 		return err
 	}
 	return e.remove(found...)
 }
 
-// mostChanged bounds the files that one request changes: each costs two operations
-// of the host, of which a call has a thousand.
-const mostChanged = 300
+// Bounds of the files that one request changes or deletes. A change is one operation of
+// the host, of which a call has a thousand; a deletion is up to 13, with all offers.
+const (
+	mostChanged = 300
+	mostDeleted = 50
+)
 
-// remove deletes those files that the caller may change, which have to be some.
+// remove deletes files that the caller may change.
 func (e *eye) remove(files ...*file) error {
-	files, err := e.changeable(files)
-	if err != nil {
-		return err
-	}
-	for _, f := range files[:min(len(files), mostChanged)] {
-		if err := f.remove(e.c); err != nil {
+	for _, f := range files {
+		if !e.mayChange(f) {
+			return errNotYours
+		}
+		if _, err := f.remove(e.c); err != nil {
 			return err
 		}
 		e.c.Log().Info("file deleted", "file", f.id(), "name", f.name, "hash", f.hash, "by", e.c.Caller().User)

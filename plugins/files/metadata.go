@@ -10,14 +10,11 @@ import (
 
 // metadata tells what is known of a file.
 func (p *plugin) metadata(c *sdk.Call, r *sdk.Request, w *sdk.Response) error {
-	found, err := look(c).byHash(r.Param("hash"))
+	f, err := look(c).one(r.Param("hash"))
 	if err != nil {
 		return err
 	}
-	if len(found) == 0 {
-		return errNoFile
-	}
-	found[0].writeSync(w.JSON())
+	f.writeSync(w.JSON())
 	return nil
 }
 
@@ -27,45 +24,48 @@ func (p *plugin) metadataField(c *sdk.Call, r *sdk.Request, w *sdk.Response) err
 	if r.Param("field") != "tool" {
 		return sdk.NotFoundf("there is no such field to read: all of them are at /Marti/api/sync/metadata/{hash}")
 	}
-	found, err := look(c).byHash(r.Param("hash"))
+	f, err := look(c).one(r.Param("hash"))
 	if err != nil {
 		return err
 	}
-	if len(found) == 0 {
-		return errNoFile
-	}
-	give(w, found[0])
+	give(w, f)
 	return nil
 }
 
 // setMetadata changes one field of the caller's uploads of a content. ATAK makes a
 // package private so, when it goes to chosen people.
 func (p *plugin) setMetadata(c *sdk.Call, r *sdk.Request, w *sdk.Response) error {
-	e := look(c)
-	found, err := e.byHash(r.Param("hash"))
+	found, err := look(c).toChange(r.Param("hash"), mostChanged)
 	if err != nil {
-		return err
-	}
-	if found, err = e.changeable(found); err != nil {
 		return err
 	}
 	set, err := fieldOf(c, r)
 	if err != nil {
 		return err
 	}
-	for _, f := range found[:min(len(found), mostChanged)] {
+	if err := change(c, found, set); err != nil {
+		return err
+	}
+	_, err = w.WriteString("Okay")
+	return err
+}
+
+// change changes all of some files. What becomes a data package has to be one.
+func change(c *sdk.Call, files []*file, set func(*file)) error {
+	checked := map[string]bool{}
+	for _, f := range files {
 		was := f.isPackage()
-		if set(f); f.isPackage() && !was {
+		if set(f); f.isPackage() && !was && !checked[f.hash] {
 			if err := checkPackage(c, f.hash); err != nil {
 				return err
 			}
+			checked[f.hash] = true
 		}
 		if err := f.save(c); err != nil {
 			return err
 		}
 	}
-	_, err = w.WriteString("Okay")
-	return err
+	return nil
 }
 
 // fieldOf reads the value of a field and says how it is set.

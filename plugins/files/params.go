@@ -10,38 +10,26 @@ import (
 )
 
 // params are the parameters of a request, in its query or its form. Their names
-// count in any of the ways in which clients write them: CreatorUid, creatorUid,
-// creatoruid (spec/tak-marti.md 7).
+// count in any case: CreatorUid, creatorUid, creatoruid (spec/tak-marti.md 7).
 type params struct {
 	query, form sdk.Fields
 }
 
-func paramsOf(r *sdk.Request) params { return params{r.Query(), r.Form()} }
+func paramsOf(r *sdk.Request) params { return params{r.Query().AnyCase(), r.Form().AnyCase()} }
 
-// spellings gives the ways to write a name that is given in camel case.
-func spellings(name string) []string {
-	lower := strings.ToLower(name)
-	list := []string{name, lower, strings.ToUpper(name), strings.ToUpper(name[:1]) + name[1:], strings.ToUpper(name[:1]) + lower[1:]}
-	if cut, ok := strings.CutSuffix(name, "Uid"); ok {
-		list = append(list, cut+"UID", strings.ToUpper(cut[:1])+cut[1:]+"UID")
-	}
-	if name == "mimeType" {
-		list = append(list, "MIMEType", "MimeType")
-	}
-	slices.Sort(list)
-	return slices.Compact(list)
+// has says whether one of these is there, be it empty.
+func (p params) has(names ...string) bool {
+	return slices.ContainsFunc(names, func(name string) bool { return p.query.Has(name) || p.form.Has(name) })
 }
 
 // all gives the values of all names together. Those with commas are lists.
 func (p params) all(names ...string) (list []string) {
 	for _, name := range names {
-		for _, s := range spellings(name) {
-			for _, from := range [...]sdk.Fields{p.query, p.form} {
-				for _, v := range from.Texts(s) {
-					for one := range strings.SplitSeq(v, ",") {
-						if one = strings.TrimSpace(one); one != "" && !slices.Contains(list, one) {
-							list = append(list, one)
-						}
+		for _, from := range [...]sdk.Fields{p.query, p.form} {
+			for _, v := range from.Texts(name) {
+				for one := range strings.SplitSeq(v, ",") {
+					if one = strings.TrimSpace(one); one != "" && len(list) <= maxList && !slices.Contains(list, one) {
+						list = append(list, one)
 					}
 				}
 			}
@@ -53,9 +41,9 @@ func (p params) all(names ...string) (list []string) {
 // text gives the first value that is not empty.
 func (p params) text(names ...string) string {
 	for _, name := range names {
-		for _, s := range spellings(name) {
-			for _, from := range [...]sdk.Fields{p.query, p.form} {
-				if v := strings.TrimSpace(from.TextOr(s, "")); v != "" {
+		for _, from := range [...]sdk.Fields{p.query, p.form} {
+			for _, v := range from.Texts(name) {
+				if v = strings.TrimSpace(v); v != "" {
 					return v
 				}
 			}
@@ -98,6 +86,20 @@ func (p params) number(low, high float64, names ...string) (v float64, ok bool) 
 	return v, true
 }
 
+// whole reads a number of bytes, if there is one.
+func (p params) whole(name string) (n int64, ok bool) {
+	s := p.text(name)
+	if s == "" {
+		return 0, false
+	}
+	n, err := strconv.ParseInt(s, 10, 64)
+	if err != nil || n < 0 {
+		p.query.Faultf(name, "%q is no number of bytes", clip(s, 64))
+		return 0, false
+	}
+	return n, true
+}
+
 // numbers reads a list of numbers with commas, if there is one.
 func (p params) numbers(names ...string) (list []float64, ok bool) {
 	s := p.text(names...)
@@ -117,11 +119,9 @@ func (p params) numbers(names ...string) (list []float64, ok bool) {
 // moment reads a time, if there is one.
 func (p params) moment(names ...string) time.Time {
 	for _, name := range names {
-		for _, s := range spellings(name) {
-			for _, from := range [...]sdk.Fields{p.query, p.form} {
-				if from.Has(s) {
-					return from.TimeOr(s, time.Time{})
-				}
+		for _, from := range [...]sdk.Fields{p.query, p.form} {
+			if t := from.TimeOr(name, time.Time{}); !t.IsZero() {
+				return t
 			}
 		}
 	}
@@ -145,11 +145,3 @@ func (p params) expiry(now time.Time, text string) time.Time {
 	}
 	return time.Time{}
 }
-
-// Bounds of what is kept of one file.
-const (
-	maxText    = 255          // bytes of a name, a uid, a keyword
-	maxRemarks = 8 << 10      // bytes
-	maxList    = 100          // keywords, groups, contacts
-	maxExpiry  = 253402300799 // the end of the year 9999, in seconds since 1970
-)

@@ -2,20 +2,20 @@ package main
 
 import (
 	"slices"
+	"strings"
+	"time"
 
 	"github.com/takhost/takhost/sdk"
 )
 
 // The clean API, /api/v1/files.
 
-// looksAt bounds the pages of the store that are looked through for one page of what
-// the caller may read. It may come out shorter then, or empty, and has a next one.
-const looksAt = 20
-
+// list gives one page. It ends when it is full, or has taken its time; it may be short
+// then, or empty, and has a next one.
 func (p *plugin) list(c *sdk.Call, r *sdk.Request, w *sdk.Response) error {
 	in := r.Query()
-	limit, after := in.IntOr("limit", 100, sdk.Between(1, 1000)), in.TextOr("after", "")
-	name, hash := in.TextOr("name", ""), in.TextOr("hash", "")
+	limit, after := in.IntOr("limit", 100, sdk.Between(1, 1000)), in.TextOr("after", "", sdk.AtMost(1024))
+	name, hash := in.TextOr("name", ""), strings.ToLower(in.TextOr("hash", ""))
 	keyword, tool, user := in.TextOr("keyword", ""), in.TextOr("tool", ""), in.TextOr("user", "")
 	if err := r.Err(); err != nil {
 		return err
@@ -24,16 +24,17 @@ func (p *plugin) list(c *sdk.Call, r *sdk.Request, w *sdk.Response) error {
 	q := e.files().By("by-time")
 	switch {
 	case hash != "":
-		q = e.files().By("by-hash").Is(sdk.Text(hash))
+		q = e.is("by-hash", hash)
 	case name != "":
-		q = e.files().By("by-name").Is(sdk.Text(name))
+		q = e.is("by-name", name)
 	case keyword == packageKeyword:
 		q = e.files().By("packages")
 	}
 	q.Descending()
 	j := w.JSON().Object().Key("files").Array()
-	for range looksAt {
-		page, err := q.Limit(int(limit)).After(after).Page()
+	to := filling{j: j}
+	for until := time.Now().Add(exprTime); ; {
+		page, err := q.Limit(int(min(limit, mostSets))).After(after).Page()
 		if err != nil {
 			return err
 		}
@@ -50,12 +51,18 @@ func (p *plugin) list(c *sdk.Call, r *sdk.Request, w *sdk.Response) error {
 			if err != nil {
 				return err
 			}
-			if ok {
-				f.writeClean(j).End()
-				limit--
+			if !ok {
+				continue
 			}
+			one := to.one()
+			if err := e.writeClean(one, f); err != nil {
+				return err
+			}
+			to.add()
+			limit--
 		}
-		if after = page.Next; after == "" || limit == 0 {
+		// A page of the store has a megabyte, and may be two here: so one more fits.
+		if after = page.Next; after == "" || limit == 0 || to.size >= mostAnswer/3 || len(e.names) >= mostSets || !time.Now().Before(until) {
 			break
 		}
 	}
@@ -78,28 +85,25 @@ func (p *plugin) upload(c *sdk.Call, r *sdk.Request, w *sdk.Response) error {
 	if err := p.add(c, f); err != nil {
 		return err
 	}
-	f.writeClean(w.Status(201).Header("Location", "/api/v1/files/"+f.id()).JSON())
-	return nil
+	return look(c).writeClean(w.Status(201).Header("Location", "/api/v1/files/"+f.id()).JSON(), f)
 }
 
 // show tells about one file, and what is in it if it is a data package.
 func (p *plugin) show(c *sdk.Call, r *sdk.Request, w *sdk.Response) error {
-	f, err := look(c).byID(r.Param("id"))
+	e := look(c)
+	f, err := e.byID(r.Param("id"))
 	if err != nil {
 		return err
 	}
-	j := f.writeClean(w.JSON())
-	if !f.isPackage() {
-		return nil
+	j := w.JSON()
+	if err := e.writeClean(j, f); err != nil || !f.isPackage() {
+		return err
 	}
-	entries, err := c.Blobs().ZipList(f.hash)
+	in, err := openPackage(c, f.hash)
 	if err != nil {
 		return err
 	}
-	j.Key("contents").Array()
-	for i := range entries {
-		j.Object().Key("name").Text(entries[i].Name).Key("size").Int(entries[i].Size).End()
-	}
+	in.write(j)
 	return nil
 }
 
@@ -121,14 +125,13 @@ func (p *plugin) deleteOne(c *sdk.Call, r *sdk.Request, w *sdk.Response) error {
 	if err := e.remove(f); err != nil {
 		return err
 	}
-	f.writeClean(w.JSON())
-	return nil
+	return e.writeClean(w.JSON(), f)
 }
 
 // send announces a file to clients.
 func (p *plugin) send(c *sdk.Call, r *sdk.Request, w *sdk.Response) error {
 	in := r.Fields()
-	to := receivers{callsigns: in.Texts("callsigns"), uids: in.Texts("uids"), groups: in.Texts("groups"), all: in.BoolOr("all", false)}
+	to := receivers{callsigns: in.Texts("callsigns"), uids: in.Texts("uids"), groups: in.Texts("groups"), all: in.BoolOr("all", false), wait: in.BoolOr("wait", false)}
 	if err := r.Err(); err != nil {
 		return err
 	}
@@ -136,10 +139,10 @@ func (p *plugin) send(c *sdk.Call, r *sdk.Request, w *sdk.Response) error {
 	if err != nil {
 		return err
 	}
-	uid, missing, err := p.announce(c, f, to)
+	is, err := p.announce(c, f, to)
 	if err != nil {
 		return err
 	}
-	w.JSON().Object().Key("event").Text(uid).Key("missing").Texts(missing)
+	w.JSON().Object().Key("event").Text(is.uid).Key("missing").Texts(is.missing).Key("waiting").Texts(is.waiting)
 	return nil
 }

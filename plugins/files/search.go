@@ -7,17 +7,12 @@ import (
 	"slices"
 	"strings"
 	"time"
-
-	"github.com/takhost/takhost/sdk"
 )
 
 // Bounds of a search.
 const (
-	mostFound   = 2000       // files of one answer, the latest
-	mostSeen    = 10_000     // files that are looked through, the latest; some 0.15 ms each
-	mostPattern = 256        // bytes of an expression
-	mostSteps   = 400        // instructions of one
-	mostWork    = 20_000_000 // instructions times bytes of all comparisons of a search
+	mostPattern = 256 // bytes of an expression
+	mostSteps   = 400 // instructions of one
 )
 
 // pattern is a value of a search: a text, or a regular expression for all of it, as
@@ -27,7 +22,7 @@ const (
 type pattern struct {
 	text  string
 	re    *regexp.Regexp
-	steps int
+	steps int // instructions of the expression
 }
 
 func newPattern(in params, name, text string) *pattern {
@@ -73,7 +68,7 @@ type filter struct {
 	bounded                          bool
 	box                              *box
 	circle                           *circle
-	work                             int // what is left
+	partial                          bool // the latest that are found in time do
 }
 
 // box is an area in degrees; west may be east of east.
@@ -90,7 +85,7 @@ func filterOf(in params) *filter {
 		submitter: newPattern(in, "submissionUser", in.text("submissionUser", "submitter")),
 		mission:   in.text("mission", "missionName"), creator: in.text("creatorUid"),
 		from: in.moment("startTime"), to: in.moment("stopTime", "endTime"),
-		low: math.Inf(-1), high: math.Inf(1), work: mostWork,
+		low: math.Inf(-1), high: math.Inf(1),
 	}
 	for _, k := range in.list("keywords", "keyword") {
 		f.keywords = append(f.keywords, newPattern(in, "keywords", k))
@@ -127,8 +122,7 @@ func (f *filter) fits(m *pattern, value string) bool {
 	if m.re == nil {
 		return false
 	}
-	f.work -= m.steps * (len(value) + 1)
-	return f.work > 0 && m.re.MatchString(value)
+	return m.re.MatchString(value)
 }
 
 // matches says whether a file is asked for.
@@ -171,58 +165,4 @@ func (c *circle) has(lon, lat float64) bool {
 	t := math.Sin((lon - c.lon) * rad / 2)
 	h := s*s + math.Cos(lat*rad)*math.Cos(c.lat*rad)*t*t
 	return 2*radius*math.Asin(math.Min(1, math.Sqrt(h))) <= c.radius
-}
-
-// search gives the files that a filter asks for and that show in the caller's lists,
-// the latest first. Who asks for a hash or uid knows it, and finds private ones too.
-func (e *eye) search(f *filter) ([]*file, error) {
-	if f.hash.exact() || f.uid.exact() {
-		index, value := "by-hash", f.hash
-		if !value.exact() {
-			index, value = "by-uid", f.uid
-		}
-		found, err := e.find(index, value.text)
-		return slices.DeleteFunc(found, func(x *file) bool { return !f.matches(x) }), err
-	}
-	q := e.files().By("by-time")
-	if slices.ContainsFunc(f.keywords, func(m *pattern) bool { return m.exact() && m.text == packageKeyword }) {
-		q = e.files().By("packages")
-	}
-	if f.name.exact() {
-		q = e.files().By("by-name").Is(sdk.Text(f.name.text))
-	} else {
-		if !f.from.IsZero() {
-			q.From(sdk.At(f.from))
-		}
-		if !f.to.IsZero() {
-			q.Before(sdk.At(f.to))
-		}
-	}
-	var found []*file
-	seen := 0
-	for d, err := range q.Descending().Limit(500).All() {
-		if err != nil {
-			return nil, err
-		}
-		x, err := parse(d)
-		if err != nil {
-			return nil, err
-		}
-		if f.matches(x) && e.lists(x) {
-			ok, err := e.sees(x)
-			if err != nil {
-				return nil, err
-			}
-			if ok {
-				found = append(found, x)
-			}
-		}
-		if f.work <= 0 {
-			return nil, sdk.Limitf("the expressions are too costly for this many files: narrow the search by keyword, tool or time")
-		}
-		if seen++; seen == mostSeen || len(found) == mostFound {
-			break
-		}
-	}
-	return found, nil
 }

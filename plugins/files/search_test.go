@@ -5,8 +5,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/takhost/takhost/sdk"
 )
 
 func unix(t time.Time) string { return strconv.FormatInt(t.Unix(), 10) }
@@ -216,23 +214,4 @@ func TestDelete(t *testing.T) {
 	b.ask(b.anna, 403, "DELETE", "/Marti/sync/delete?hash="+mine.Hash, "", "")
 	b.ask(b.admin, 200, "DELETE", "/Marti/sync/delete?PrimaryKey="+his.PrimaryKey, "", "")
 	b.get(b.bert, 404, "/Marti/sync/content?hash="+his.Hash)
-}
-
-// A search gives up before it costs a call its time.
-func TestSearchIsBounded(t *testing.T) {
-	in := paramsOf(&sdk.Request{})
-	m := newPattern(in, "name", "(a*)*b")
-	if m == nil || m.re == nil {
-		t.Fatal("the expression is refused")
-	}
-	f := &filter{name: m, work: 1000}
-	long := strings.Repeat("a", 255)
-	for range 100 {
-		if f.matches(&file{name: long}) {
-			t.Fatal("it matches")
-		}
-	}
-	if f.work > 0 {
-		t.Errorf("after 100 files there is work left: %d", f.work)
-	}
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"slices"
-	"strings"
 
 	"github.com/takhost/takhost/sdk"
 )
@@ -11,12 +10,11 @@ import (
 // into which its sender may send, or for those of them that he named. Who sent it
 // sees it in any case, and so do administrators.
 type eye struct {
-	c      *sdk.Call
-	groups []string // the caller's, when they were asked for
-	asked  bool
+	c     *sdk.Call
+	names map[int32][]string // of the sets that were asked for
 }
 
-func look(c *sdk.Call) *eye { return &eye{c: c} }
+func look(c *sdk.Call) *eye { return &eye{c: c, names: map[int32][]string{}} }
 
 func (e *eye) all() bool { return e.c.HasRole("admin") }
 
@@ -32,147 +30,77 @@ func (e *eye) files() sdk.Collection {
 // own says whether the caller is who sent f. Those who do not log in are all one.
 func (e *eye) own(f *file) bool { return f.submitter == e.c.Caller().User }
 
+// known says whether the caller has logged in, so that his own files are his alone.
+func (e *eye) known() bool { return e.c.Caller().User != "" }
+
 // sees says whether a file that files gave is for the caller.
 func (e *eye) sees(f *file) (bool, error) {
 	if over(e.c, f) {
 		return false, nil
 	}
-	if len(f.groups) == 0 || e.all() || e.own(f) && f.submitter != "" {
+	if len(f.groups) == 0 || e.all() || e.own(f) && e.known() {
 		return true, nil
 	}
-	if !e.asked {
-		var err error
-		if e.groups, err = groupsOf(e.c, e.c.Caller().OutSet); err != nil {
-			return false, err
-		}
-		e.asked = true
-	}
-	return slices.ContainsFunc(f.groups, func(g string) bool { return slices.Contains(e.groups, g) }), nil
+	groups, err := e.groupsOf(e.c.Caller().OutSet)
+	return meet(f.groups, groups), err
 }
 
 // over says whether the time of a file is over; the sweep removes it soon.
 func over(c *sdk.Call, f *file) bool { return !f.expires.IsZero() && !f.expires.After(c.Now()) }
 
-// lists says whether a file that the caller sees shows in lists.
+// lists says whether a file that the caller sees shows in lists, and by its number,
+// which anybody can count up to. Others take its hash or uid.
 func (e *eye) lists(f *file) bool {
-	return !f.private() || e.own(f) && f.submitter != "" || e.c.HasRole("admin", "operator")
+	return !f.private() || e.own(f) && e.known() || e.manages()
 }
+
+// manages says whether the caller may change what others sent.
+func (e *eye) manages() bool { return e.c.HasRole("admin", "operator") }
 
 // mayChange says whether the caller may change or delete a file that he sees.
-func (e *eye) mayChange(f *file) bool {
-	return e.own(f) || e.c.HasRole("admin", "operator")
-}
+func (e *eye) mayChange(f *file) bool { return e.own(f) || e.manages() }
 
 // groupsOf gives the names of a set; of none there are none.
-func groupsOf(c *sdk.Call, set int32) ([]string, error) {
+func (e *eye) groupsOf(set int32) ([]string, error) {
 	if set == 0 {
 		return nil, nil
 	}
-	return c.GroupsOf(set)
+	if names, ok := e.names[set]; ok {
+		return names, nil
+	}
+	names, err := e.c.GroupsOf(set)
+	if err == nil {
+		e.names[set] = names
+	}
+	return names, err
 }
 
-// mostAlike bounds the uploads of one content, uid or name that are looked through.
-const mostAlike = 1000
-
-// find gives all files of an index value that the caller sees, the latest first.
-func (e *eye) find(index, value string) (found []*file, err error) {
-	add := func(files sdk.Collection, want func(*file) (bool, error)) error {
-		seen := 0
-		for d, err := range files.By(index).Is(sdk.Text(value)).Descending().All() {
-			if err != nil {
-				return err
-			}
-			f, err := parse(d)
-			if err != nil {
-				return err
-			}
-			if slices.ContainsFunc(found, func(had *file) bool { return had.key == f.key }) {
-				continue
-			}
-			ok, err := want(f)
-			if err != nil {
-				return err
-			}
-			if ok {
-				found = append(found, f)
-			}
-			if seen++; seen == mostAlike {
-				break
-			}
-		}
-		return nil
-	}
-	if err := add(e.files(), e.sees); err != nil {
-		return nil, err
-	}
-	if e.c.Caller().User == "" || e.all() {
-		return found, nil
-	}
-	// His own, also of groups that he may send to but not see.
-	if err := add(e.c.Collection("files"), func(f *file) (bool, error) { return e.own(f) && !over(e.c, f), nil }); err != nil {
-		return nil, err
-	}
-	slices.SortStableFunc(found, func(a, b *file) int { return b.added.Compare(a.added) })
-	return found, nil
+// meet says whether two lists have one in common.
+func meet(a, b []string) bool {
+	return slices.ContainsFunc(a, func(s string) bool { return slices.Contains(b, s) })
 }
 
-// byHash gives the files of a content that the caller sees. FreeTAKServer's clients
-// have the uid in the place of the hash.
-func (e *eye) byHash(value string) (found []*file, err error) {
-	if hash := strings.ToLower(value); isHash(hash) {
-		found, err = e.find("by-hash", hash)
-	}
-	if err == nil && len(found) == 0 && value != "" && len(value) <= maxText {
-		found, err = e.find("by-uid", value)
-	}
-	return found, err
-}
-
-// byID gives the file of a number, which has to be there.
-func (e *eye) byID(id string) (*file, error) {
-	missing := sdk.NotFoundf("there is no file %s", clip(id, 64))
-	if id == "" || len(id) > 19 || strings.Trim(id, "0123456789") != "" {
-		return nil, missing
-	}
-	d, ok, err := e.files().Find(id)
-	if err == nil && !ok && e.c.Caller().User != "" {
-		d, ok, err = e.c.Collection("files").Find(id)
-		if err == nil && ok {
-			f, err := parse(&d)
-			if err != nil {
-				return nil, err
-			}
-			ok = e.own(f)
+// audience gives the groups of a file as far as the caller may know them: all to who may
+// change it, otherwise those that he sees. Of a file for everybody it gives none.
+func (e *eye) audience(f *file) ([]string, error) {
+	groups := f.groups
+	if len(groups) == 0 {
+		var err error
+		if groups, err = e.groupsOf(f.set); err != nil {
+			return nil, err
 		}
 	}
-	if err != nil {
-		return nil, err
+	if e.mayChange(f) {
+		return groups, nil
 	}
-	if !ok {
-		return nil, missing
-	}
-	f, err := parse(&d)
-	if err != nil {
-		return nil, err
-	}
-	ok, err = e.sees(f)
-	if err == nil && !ok {
-		err = missing
-	}
-	return f, err
+	mine, err := e.groupsOf(e.c.Caller().OutSet)
+	return slices.DeleteFunc(slices.Clone(groups), func(g string) bool { return !slices.Contains(mine, g) }), err
 }
 
-// changeable gives those of files that the caller may change.
-func (e *eye) changeable(files []*file) ([]*file, error) {
-	if len(files) == 0 {
-		return nil, errNoFile
-	}
-	files = slices.DeleteFunc(files, func(f *file) bool { return !e.mayChange(f) })
-	if len(files) == 0 {
-		return nil, sdk.Forbiddenf("only who sent a file, or an operator, may change it")
-	}
-	return files, nil
-}
+// everybody is the submitter of files for all groups, also those that are made later: who
+// administers the server by its socket, or by the token of its data folder. He is in all
+// groups, and is no account: a user's name has no parentheses.
+const everybody = "(admin)"
 
 // errNoFile is what clients are told in the words of the official server.
 var errNoFile = sdk.NotFoundf("File not found")

@@ -85,7 +85,11 @@ func joined(list []string) string {
 
 // writeClean writes a file as /api/v1/files does. More may follow in the object,
 // which the caller ends.
-func (f *file) writeClean(j *sdk.JSON) *sdk.JSON {
+func (e *eye) writeClean(j *sdk.JSON, f *file) error {
+	groups, err := e.audience(f)
+	if err != nil {
+		return err
+	}
 	j.Object().Key("id").Text(f.id()).Key("name").Text(f.name).Key("hash").Text(f.hash).Key("size").Int(f.size).
 		Key("type").Text(f.mime).Key("uid").Text(f.uid).Key("keywords").Texts(f.keywords).Key("tool").Text(f.tool).
 		Key("private").Bool(f.private()).Key("user").Text(f.submitter).Key("creator").Text(f.creator).Key("added").Time(f.added)
@@ -101,14 +105,11 @@ func (f *file) writeClean(j *sdk.JSON) *sdk.JSON {
 	if f.remarks != "" {
 		j.Key("remarks").Text(f.remarks)
 	}
-	if len(f.groups) > 0 {
-		j.Key("groups").Texts(f.groups)
-	}
-	return j
+	j.Key("groups").Texts(groups).Key("everybody").Bool(f.set == 0)
+	return nil
 }
 
-// envelope begins an answer of /Marti/api; the data follow. The id of the server,
-// which may stand behind them, is not known to plugins.
-func envelope(w *sdk.Response, kind string) *sdk.JSON {
-	return w.JSON().Object().Key("version").Text("3").Key("type").Text(kind).Key("data")
+// envelope begins an answer of /Marti/api; the data follow.
+func envelope(c *sdk.Call, w *sdk.Response, kind string) *sdk.JSON {
+	return w.JSON().Object().Key("version").Text("3").Key("type").Text(kind).Key("nodeId").Text(c.Start().NodeID).Key("data")
 }

@@ -85,10 +85,16 @@ func (p *plugin) described(c *sdk.Call, r *sdk.Request, ref sdk.BlobRef) (*file,
 func (p *plugin) add(c *sdk.Call, f *file) error {
 	caller := c.Caller()
 	if caller.InSet == 0 {
-		return sdk.Forbiddenf("you are in no group that you may send to, so nobody would see this file")
+		return errNoGroup
 	}
 	f.submitter, f.set = caller.User, caller.InSet
+	if f.submitter == everybody && len(f.groups) == 0 {
+		f.set = 0
+	}
 	if err := f.narrow(c); err != nil {
+		return err
+	}
+	if err := f.check(); err != nil { // before it costs anything
 		return err
 	}
 	if f.isPackage() {
@@ -99,9 +105,18 @@ func (p *plugin) add(c *sdk.Call, f *file) error {
 	if f.name == "" {
 		f.name = f.hash
 	}
-	same, err := again(c, f)
+	e := look(c)
+	same, copies, err := e.again(f)
 	if err != nil {
 		return err
+	}
+	if err := e.mayTake(f); err != nil {
+		return err
+	}
+	if same == nil {
+		if err := p.room(c, copies); err != nil {
+			return err
+		}
 	}
 	if same != nil {
 		f.key, f.uid = same.key, same.uid
@@ -132,12 +147,15 @@ func (p *plugin) add(c *sdk.Call, f *file) error {
 	return nil
 }
 
+// errNoGroup is for those who only read.
+var errNoGroup = sdk.Forbiddenf("you are in no group that you may send to, so nobody would see this file")
+
 // narrow checks the groups that were named: the sender has to be in all of them.
 func (f *file) narrow(c *sdk.Call) error {
 	if len(f.groups) == 0 {
 		return nil
 	}
-	mine, err := groupsOf(c, f.set)
+	mine, err := look(c).groupsOf(f.set)
 	if err != nil {
 		return err
 	}
@@ -153,25 +171,39 @@ func (f *file) narrow(c *sdk.Call) error {
 	return nil
 }
 
-// again finds the same file of the same sender for the same groups. Those who do
-// not log in are told apart by the uid of their client.
-func again(c *sdk.Call, f *file) (*file, error) {
-	seen := 0
-	for d, err := range c.Collection("files").By("by-hash").Is(sdk.Text(f.hash)).Descending().All() {
+// again finds the same file of the same sender for the same groups, and says how many
+// uploads of the content he has. Those who do not log in are told apart by the uid of
+// their client.
+func (e *eye) again(f *file) (same *file, copies int, err error) {
+	q := e.c.Collection("files").By("by-sender").Is(sdk.Text(f.submitter), sdk.Text(f.hash))
+	for had, err := range alike(q.Descending()) {
 		if err != nil {
-			return nil, err
+			return nil, 0, err
 		}
-		had, err := parse(d)
-		if err != nil {
-			return nil, err
-		}
-		if had.submitter == f.submitter && had.creator == f.creator && had.name == f.name && had.set == f.set &&
+		if copies++; same == nil && had.creator == f.creator && had.name == f.name && had.set == f.set &&
 			(f.uid == "" || had.uid == f.uid) && slices.Equal(had.groups, f.groups) {
-			return had, nil
-		}
-		if seen++; seen == mostAlike {
-			break
+			same = had
 		}
 	}
-	return nil, nil
+	return same, copies, nil
+}
+
+// mayTake refuses the uid of another sender's file that the caller sees: whoever asks for
+// the uid expects that one. The same content does no harm. Of files that he does not see
+// he must not learn; there the first sender goes before him (see oneOf).
+func (e *eye) mayTake(f *file) error {
+	if f.uid == "" || f.uid == f.hash {
+		return nil
+	}
+	taken := false
+	for had, err := range e.seen(e.is("by-uid", f.uid)) {
+		if err != nil || e.own(had) || had.hash == f.hash {
+			return err
+		}
+		taken = true
+	}
+	if taken {
+		return sdk.Conflictf("uid: somebody else has sent a file with this uid; take another one")
+	}
+	return nil
 }
