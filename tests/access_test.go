@@ -276,10 +276,14 @@ var unasked = map[string]string{
 	"marti-make-key-store": "it makes a key, which takes long",
 }
 
+// writesByGet are operations that change something though they are a GET, as clients
+// ask for them so.
+var writesByGet = map[string]bool{"files.sync-sequence": true}
+
 func checkAccess(t *testing.T, o *walked, what, proof, role string, w *walker) {
 	t.Helper()
 	weaker := len(o.Roles) > 0 && !slices.Contains(o.Roles, role) ||
-		role == "readonly" && o.method != "GET" && !readsForAll[o.ID]
+		role == "readonly" && (o.method != "GET" && !readsForAll[o.ID] || writesByGet[o.ID])
 	if !weaker && unasked[o.ID] != "" {
 		return
 	}
