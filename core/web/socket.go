@@ -30,17 +30,21 @@ func serveSocket(w http.ResponseWriter, r *http.Request, from source, cut <-chan
 	defer conn.CloseNow()
 	s := &socket{conn: conn}
 	s.ctx, s.cancel = context.WithCancel(context.WithoutCancel(r.Context()))
-	// Reading sees that the client leaves, and its answers to pings.
+	// Reading sees that the client leaves, and its answers to pings. A write that was
+	// under way ends with a client that has left; one that talks has still to be told why.
+	over, stop := context.WithCancel(s.ctx)
 	var reading sync.WaitGroup
 	var talks atomic.Bool
 	reading.Go(func() {
-		defer s.cancel()
+		defer stop()
 		_, _, err := conn.Reader(s.ctx)
-		talks.Store(err == nil)
+		if talks.Store(err == nil); err != nil {
+			s.cancel()
+		}
 	})
 	defer reading.Wait()
 	defer s.cancel()
-	pump(s.ctx, s, from, cut)
+	pump(over, s, from, cut)
 	if s.late != nil {
 		s.late.Stop()
 	}

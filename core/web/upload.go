@@ -56,6 +56,7 @@ func (h *pluginRoute) upload(w http.ResponseWriter, r *http.Request, req *wire.H
 		return nil
 	}
 	p := problemOfUpload(u.most, err)
+	u.drop() // others may have the room meanwhile
 	if body.err == nil {
 		linger(w, r)
 	}

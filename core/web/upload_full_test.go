@@ -59,7 +59,7 @@ func TestUploadFills(t *testing.T) {
 		begin, fill func()
 		text        string
 	}{
-		"disk":  {func() { full.Store(false) }, func() { full.Store(true) }, "no room"},
+		"disk":  {func() { full.Store(false); f.st.Blobs().SetQuota(0) }, func() { full.Store(true) }, "no room"},
 		"quota": {func() { full.Store(false); f.st.Blobs().SetQuota(0) }, func() { f.st.Blobs().SetQuota(1 << 20) }, "limits.files"},
 	} {
 		for path, contentType := range routes {
