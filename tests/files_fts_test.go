@@ -8,6 +8,7 @@ import (
 
 // FreeTAKServer's web UI (spec/rest.md 8.1, 8.2).
 func TestFilesForFreeTAKServer(t *testing.T) {
+	t.Parallel()
 	srv := startFiles(t)
 	r := srv.rest(t)
 	seer := srv.Client(t)

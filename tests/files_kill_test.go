@@ -153,6 +153,7 @@ func sweptLater(t *testing.T, srv *fileChild, list map[string]receivedFile, modu
 // Killed while files come, the server has those that it answered for, whole, and no
 // others that are not whole.
 func TestKillDuringUploads(t *testing.T) {
+	t.Parallel()
 	srv := runFiles(t)
 	d := newAnswered()
 	seed := uint64(0)
@@ -215,6 +216,7 @@ func TestKillDuringUploads(t *testing.T) {
 // Killed while files are deleted and while their time is over, the server has deleted
 // what it said, and has all others whole.
 func TestKillDuringDeletion(t *testing.T) {
+	t.Parallel()
 	srv := runFiles(t)
 	d := newAnswered()
 	m := srv.at(t, "http")

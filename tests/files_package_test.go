@@ -31,6 +31,7 @@ type madeFile struct {
 
 // TestPackages does with one server what packages and offers are for.
 func TestPackages(t *testing.T) {
+	t.Parallel()
 	srv := startFiles(t)
 	for _, c := range []struct {
 		name string

@@ -10,6 +10,7 @@ import (
 )
 
 func TestFilesRefused(t *testing.T) {
+	t.Parallel()
 	srv := startFiles(t)
 	anna := srv.as(t, srv.anna)
 	for name, c := range map[string]struct {

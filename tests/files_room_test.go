@@ -11,6 +11,7 @@ import (
 // again as soon as somebody deletes something, and nobody fills it with what he may
 // not send.
 func TestFilesRoomAtOnce(t *testing.T) {
+	t.Parallel()
 	srv := startFiles(t, limits(func(l *config.Limits) { l.Files = 3 << 20 }))
 	m := srv.as(t, srv.anna).mover(t)
 	for round := range uint64(3) {

@@ -12,6 +12,7 @@ import (
 // ATAK's sequence: missionquery, missionupload, metadata, the offer, the download and
 // the receiver's answer (spec/tak-marti.md 7, spec/fts-datapackage.md 2).
 func TestFilesFromClientToClient(t *testing.T) {
+	t.Parallel()
 	for name, opts := range map[string][]taktest.Option{"SQLite": nil, "PostgreSQL": {taktest.WithPostgres()}} {
 		t.Run(name, func(t *testing.T) { fromClientToClient(t, startFiles(t, opts...)) })
 	}
@@ -138,6 +139,7 @@ func hidden(t *testing.T, a *asker, content string) {
 
 // A channel that is switched off hides files as it does events, for that device.
 func TestFilesOfChannelsThatAreOff(t *testing.T) {
+	t.Parallel()
 	srv := startFiles(t)
 	content := packageOf(t, "of Blue")
 	sender := srv.as(t, srv.bert)

@@ -115,6 +115,7 @@ func begun(t *testing.T, srv *fileServer, c content) (finish func()) {
 // Versions of the plugin follow one another while files go up and down: none that was
 // answered for is lost, none is refused, and what had begun comes to its end.
 func TestSwapUnderFiles(t *testing.T) {
+	t.Parallel()
 	srv := startFiles(t)
 	large := content{77, 64 << 20}
 	if _, err := srv.as(t, srv.anna).mover(t).put("large", large); err != nil {
@@ -162,6 +163,7 @@ func TestSwapUnderFiles(t *testing.T) {
 // The plugin is switched off and on while files go up and down: what was answered for
 // is there again, what had begun comes to its end, and the rest is told to try again.
 func TestDisableUnderFiles(t *testing.T) {
+	t.Parallel()
 	srv := startFiles(t)
 	large := content{77, 64 << 20}
 	if _, err := srv.as(t, srv.anna).mover(t).put("large", large); err != nil {

@@ -76,6 +76,7 @@ func (m *mover) comesBack(t *testing.T, path string, c content) {
 // Sizes around those of buffers and blocks, in all ways, at all listeners. Up to what
 // the limit allows: TestLargestFiles.
 func TestFilesUpAndDown(t *testing.T) {
+	t.Parallel()
 	srv := startFiles(t)
 	token := newToken(t, srv.Admin, "anna")
 	var kept, annas []content // all, and those that anna sent
@@ -108,6 +109,7 @@ func TestFilesUpAndDown(t *testing.T) {
 
 // Parts of files, as clients with a bad network ask for them.
 func TestFilesInParts(t *testing.T) {
+	t.Parallel()
 	srv := startFiles(t)
 	anna := srv.as(t, srv.anna)
 	text := strings.Repeat("0123456789", 1000)

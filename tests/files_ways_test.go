@@ -16,6 +16,7 @@ func listsHash(r *reply, content string) bool { return strings.Contains(r.is(200
 // iTAK sends a package as a file with a keyword, and finds it, as all of its groups do,
 // among the packages.
 func TestFilesByITAK(t *testing.T) {
+	t.Parallel()
 	srv := startFiles(t)
 	content := packageOf(t, "by iTAK")
 	form, kind := formOf(t, "itak.zip", "application/zip", content)
@@ -55,6 +56,7 @@ func TestFilesByITAK(t *testing.T) {
 // CloudTAK sends packages and files by node-tak: chunked, the part without a file name;
 // it reads the hash from the URL (spec/client-quirks.md).
 func TestFilesByCloudTAK(t *testing.T) {
+	t.Parallel()
 	srv := startFiles(t)
 	a := srv.as(t, srv.anna)
 	m := a.mover(t)
@@ -127,6 +129,7 @@ func TestFilesByCloudTAK(t *testing.T) {
 
 // What a file says of its end holds at once, before anybody has deleted it.
 func TestFilesEnd(t *testing.T) {
+	t.Parallel()
 	srv := startFiles(t)
 	a := srv.as(t, srv.anna)
 	content := packageOf(t, "for two seconds")

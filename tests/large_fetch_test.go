@@ -97,6 +97,7 @@ func notGiven(t *testing.T, a *asker, path string) {
 // Two clients of the TAK protocol, over TLS and plain, and one of XML, with
 // groups in force.
 func TestLongEventsAreFetchedWithinGroups(t *testing.T) {
+	t.Parallel()
 	srv := wholeServer(t)
 	addGroups(t, srv.Admin, "Red", "Blue")
 	addUser(t, srv.Admin, "ann", memberOf("Red")...)
@@ -211,6 +212,7 @@ func portOf(t *testing.T, addr string) string {
 
 // What is not archived is kept to be fetched all the same.
 func TestLongEventsWithoutArchive(t *testing.T) {
+	t.Parallel()
 	for name, change := range map[string]func(*config.Config){
 		"off":           func(c *config.Config) { c.Archive.Types = nil },
 		"another type":  func(c *config.Config) { c.Archive.Types = []string{"a-*"} },
@@ -238,6 +240,7 @@ func TestLongEventsWithoutArchive(t *testing.T) {
 // When memory has given an event up, or the server was restarted, the archive
 // answers with the same bytes.
 func TestLongEventsOutOfTheArchive(t *testing.T) {
+	t.Parallel()
 	srv := taktest.Start(t, taktest.WithListeners("http"))
 	a, b := srv.Client(t), srv.Client(t, takclient.WithProto())
 	present(t, a, b)

@@ -44,6 +44,7 @@ func withoutFeatures() (args []string) {
 // TestProfilesByGroup: a device gets the files of its groups when it enrols, connects
 // and asks, and those of another group by none of the ways. No plugin is there.
 func TestProfilesByGroup(t *testing.T) {
+	t.Parallel()
 	srv := wholeServer(t)
 	addGroups(t, srv.Admin, "Blue", "Red")
 	addUser(t, srv.Admin, "anna", memberOf("Blue")...)
@@ -148,6 +149,7 @@ func TestProfilesByGroup(t *testing.T) {
 // TestSendProfile: clients of the profile's groups are told where to fetch it, and
 // what they get is what they were told of.
 func TestSendProfile(t *testing.T) {
+	t.Parallel()
 	srv := wholeServer(t)
 	addGroups(t, srv.Admin, "Blue", "Red")
 	addUser(t, srv.Admin, "anna", memberOf("Blue")...)
@@ -211,6 +213,7 @@ func TestSendProfile(t *testing.T) {
 // TestProfileKill: a server that is killed while files are put into profiles has all
 // that it answered for, whole, and nothing is left of the rest.
 func TestProfileKill(t *testing.T) {
+	t.Parallel()
 	srv := taktest.Run(t, withoutFeatures()...)
 	for _, name := range []string{"one", "two"} {
 		profile(t, srv.Admin, name, "connection", "", nil)
