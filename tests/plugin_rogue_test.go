@@ -67,14 +67,12 @@ type crowd struct {
 	bad  *takclient.Client // sends what plugins do not get on with
 	sent int               // by bad
 	busy bool              // others use the machine all the while
-
-	slices time.Duration // for which an event may have to wait, see slice
 }
 
 // newCrowd starts a server with a plugin of that code. It writes at once what it has
 // for a client: else what it gathers would hide what a plugin does to it.
 func newCrowd(t *testing.T, guest *guests.Guest) *crowd {
-	c := &crowd{T: t, slices: 2}
+	c := &crowd{T: t}
 	var srv whole
 	// As it is shipped where times are measured, else watched for data races.
 	if raceDetector {
@@ -152,9 +150,6 @@ const poison = 3
 
 // commits has the plugin do it again and again.
 func (c *crowd) commits(t *testing.T, m misdeed) {
-	if c.slices = 2; m.does == "trap" || m.does == "exit" {
-		c.slices = 6 // a process is started for each of them, whose threads take both processors
-	}
 	c.noticesNothing(t, func(p99 func(do func(step int))) {
 		since := c.again(t, "rogue")
 		old := c.Plugin(t, "rogue").Counts
@@ -250,7 +245,7 @@ func (c *crowd) noticesNothing(t *testing.T, misbehave func(p99 func(do func(ste
 		if raceDetector {
 			return max(4*quiet, 100*time.Millisecond)
 		}
-		return 2*quiet + c.slices*slice
+		return 2*quiet + 2*slice
 	}
 	left := tries
 	if c.busy {
