@@ -18,8 +18,8 @@ func setAttributes(cmd *exec.Cmd) {
 }
 
 // niceness is that of plugins: where processors are short, a plugin that works, loops or
-// starts over and over gets a third of what the server gets, whose clients wait.
-const niceness = 5
+// starts over and over gets a tenth of what the server gets, whose clients wait.
+const niceness = 10
 
 // giveWay lowers the priority of the calling thread, for the processes that it starts.
 // A kernel that does not let it leaves it as it is.

@@ -64,8 +64,8 @@ func TestPriority(t *testing.T) {
 		return list
 	}
 	for _, n := range nice(i.child.cmd.Process.Pid) {
-		if n != "5" {
-			t.Errorf("a thread of the plugin has the niceness %s, want 5", n)
+		if n != "10" {
+			t.Errorf("a thread of the plugin has the niceness %s, want 10", n)
 		}
 	}
 	// Of the server's threads those alone that start processes.
